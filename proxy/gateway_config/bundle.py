@@ -1,0 +1,163 @@
+"""The bundle: a compiled configuration as files small enough for Kubernetes Secrets.
+
+A bundle is a flat directory. `index.json` names the contract version, the revision, the sequence number and the
+digest of every other file; `part-0` … `part-7` are slices of the gzipped canonical document; `credentials.json` maps
+credential names to values. On Kubernetes the kubelet projects the files from several Secrets, so a reader may see an
+index that is older or newer than the parts beside it: the digests show that, and the reader waits for the next change.
+"""
+
+import gzip
+import json
+import zlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from gateway_config.canonical import canonical_json, document, revision_of, sha256_hex
+from gateway_config.contract import CONTRACT_VERSION, Configuration, Sha256Hex
+
+PART_BYTES = 900 * 1024
+"""A Secret holds 1 MiB of data in all; the rest of it is left for the index."""
+MAX_PARTS = 8
+MAX_DOCUMENT_BYTES = 256 * 1024 * 1024
+"""Bound on what a reader inflates: policies compress well, a damaged or hostile part must not fill the memory."""
+
+INDEX_FILE = "index.json"
+CREDENTIALS_FILE = "credentials.json"
+
+Reason = Literal["ConfigMissing", "ConfigTooLarge", "ConfigCorrupt", "ConfigIncomplete", "ContractUnknown"]
+
+
+class BundleError(Exception):
+    """A bundle that cannot be written or read. `reason` is stable CamelCase; the message is for people."""
+
+    def __init__(self, reason: Reason, message: str) -> None:
+        super().__init__(message)
+        self.reason: Reason = reason
+
+
+class Index(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    contract: int
+    revision: str = Field(pattern=r"^sha256:[0-9a-f]{64}$")
+    sequence: int = Field(ge=0)
+    parts: tuple[Sha256Hex, ...] = Field(min_length=1, max_length=MAX_PARTS)
+    credentials: Sha256Hex
+
+
+class Bundle(BaseModel):
+    """A configuration with its credentials, read and verified."""
+
+    model_config = ConfigDict(frozen=True)
+
+    index: Index
+    configuration: Configuration
+    credentials: dict[str, str] = Field(repr=False)
+
+
+def part_file(number: int) -> str:
+    return f"part-{number}"
+
+
+def pack(configuration: Configuration, *, credentials: Mapping[str, str], sequence: int) -> dict[str, bytes]:
+    """The bundle's files by name. The same input gives the same bytes.
+
+    Raises BundleError (ConfigTooLarge) when the gzipped document needs more than MAX_PARTS parts.
+    """
+    plain = document(configuration)
+    packed = gzip.compress(plain, compresslevel=6, mtime=0)
+    if len(packed) > PART_BYTES * MAX_PARTS or len(plain) > MAX_DOCUMENT_BYTES:
+        raise BundleError(
+            "ConfigTooLarge",
+            f"the configuration takes {len(packed)} bytes compressed and {len(plain)} in all; the limits are "
+            f"{PART_BYTES * MAX_PARTS} and {MAX_DOCUMENT_BYTES}: use fewer or smaller policies, or split the gateway",
+        )
+    parts = [packed[start : start + PART_BYTES] for start in range(0, len(packed), PART_BYTES)]
+    secrets = canonical_json(dict(credentials))
+    index = Index(
+        contract=configuration.contract,
+        revision=revision_of(plain),
+        sequence=sequence,
+        parts=tuple(sha256_hex(part) for part in parts),
+        credentials=sha256_hex(secrets),
+    )
+    files = {part_file(number): part for number, part in enumerate(parts)}
+    return files | {CREDENTIALS_FILE: secrets, INDEX_FILE: canonical_json(index.model_dump(mode="json"))}
+
+
+def read(directory: Path) -> Bundle:
+    """The bundle in `directory`, verified against its index.
+
+    Raises BundleError: ConfigMissing (no index yet), ConfigIncomplete (files of two revisions side by side; a later
+    change of the directory mends it), ConfigCorrupt, ContractUnknown.
+    """
+    try:
+        # Resolved once: the kubelet swaps a symbolic link, and all files must come from one side of the swap.
+        root = (directory / INDEX_FILE).resolve(strict=True).parent
+        raw_index = (root / INDEX_FILE).read_bytes()
+    except FileNotFoundError as error:
+        raise BundleError("ConfigMissing", f"{directory} holds no {INDEX_FILE}") from error
+    index = _index(raw_index)
+    packed = b"".join(_verified(root, part_file(number), digest=digest) for number, digest in enumerate(index.parts))
+    plain = _inflate(packed)
+    if revision_of(plain) != index.revision:
+        raise BundleError(
+            "ConfigCorrupt", f"the document's digest is {revision_of(plain)}, the index says {index.revision}"
+        )
+    secrets = json.loads(_verified(root, CREDENTIALS_FILE, digest=index.credentials))
+    try:
+        configuration = Configuration.model_validate_json(plain)
+    except ValidationError as error:
+        raise BundleError("ConfigCorrupt", f"the document does not fit contract {CONTRACT_VERSION}: {error}") from error
+    _check_credentials(configuration, secrets)
+    return Bundle.model_construct(index=index, configuration=configuration, credentials=secrets)
+
+
+def _index(raw: bytes) -> Index:
+    try:
+        value: Any = json.loads(raw)
+    except ValueError as error:
+        raise BundleError("ConfigCorrupt", f"{INDEX_FILE} is not JSON: {error}") from error
+    version = value.get("contract") if isinstance(value, dict) else None
+    if isinstance(version, int) and version != CONTRACT_VERSION:
+        raise BundleError(
+            "ContractUnknown",
+            f"the configuration is of contract {version}, this proxy knows {CONTRACT_VERSION}: "
+            "run a proxy image of the operator's version",
+        )
+    try:
+        return Index.model_validate(value)
+    except ValidationError as error:
+        raise BundleError("ConfigCorrupt", f"{INDEX_FILE}: {error}") from error
+
+
+def _verified(root: Path, name: str, *, digest: str) -> bytes:
+    try:
+        data = (root / name).read_bytes()
+    except FileNotFoundError as error:
+        raise BundleError("ConfigIncomplete", f"{name} is not there yet") from error
+    if sha256_hex(data) != digest:
+        raise BundleError("ConfigIncomplete", f"{name} is of another revision than {INDEX_FILE}")
+    return data
+
+
+def _inflate(packed: bytes) -> bytes:
+    inflater = zlib.decompressobj(wbits=31)
+    try:
+        plain = inflater.decompress(packed, MAX_DOCUMENT_BYTES)
+    except zlib.error as error:
+        raise BundleError("ConfigCorrupt", f"the parts are not gzip: {error}") from error
+    if inflater.unconsumed_tail or not inflater.eof:
+        raise BundleError("ConfigCorrupt", "the parts are cut short or inflate beyond the limit")
+    return plain
+
+
+def _check_credentials(configuration: Configuration, credentials: Mapping[str, str]) -> None:
+    for upstream in configuration.upstreams:
+        wanted = upstream.credential
+        value = credentials.get(wanted.name)
+        if value is None or sha256_hex(value.encode()) != wanted.sha256:
+            raise BundleError("ConfigIncomplete", f"the credential of {upstream.name} is of another revision")
