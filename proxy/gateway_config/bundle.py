@@ -65,7 +65,8 @@ def part_file(number: int) -> str:
 def pack(configuration: Configuration, *, credentials: Mapping[str, str], sequence: int) -> dict[str, bytes]:
     """The bundle's files by name. The same input gives the same bytes.
 
-    Raises BundleError (ConfigTooLarge) when the gzipped document needs more than MAX_PARTS parts.
+    Raises BundleError (ConfigTooLarge) when the gzipped document needs more than MAX_PARTS parts, or the credentials
+    more than one Secret.
     """
     plain = document(configuration)
     packed = gzip.compress(plain, compresslevel=6, mtime=0)
@@ -77,6 +78,12 @@ def pack(configuration: Configuration, *, credentials: Mapping[str, str], sequen
         )
     parts = [packed[start : start + PART_BYTES] for start in range(0, len(packed), PART_BYTES)]
     secrets = canonical_json(dict(credentials))
+    if len(secrets) > PART_BYTES:
+        raise BundleError(
+            "ConfigTooLarge",
+            f"the credentials take {len(secrets)} bytes, the limit is {PART_BYTES}: use fewer bindings, "
+            "or split the gateway",
+        )
     index = Index(
         contract=configuration.contract,
         revision=revision_of(plain),
@@ -91,8 +98,8 @@ def pack(configuration: Configuration, *, credentials: Mapping[str, str], sequen
 def read(directory: Path) -> Bundle:
     """The bundle in `directory`, verified against its index.
 
-    Raises BundleError: ConfigMissing (no index yet), ConfigIncomplete (files of two revisions side by side; a later
-    change of the directory mends it), ConfigCorrupt, ContractUnknown.
+    Raises BundleError and nothing else: ConfigMissing (no index yet), ConfigIncomplete (files of two revisions side by
+    side, or a file that cannot be read; a later change of the directory mends it), ConfigCorrupt, ContractUnknown.
     """
     try:
         # Resolved once: the kubelet swaps a symbolic link, and all files must come from one side of the swap.
@@ -100,6 +107,8 @@ def read(directory: Path) -> Bundle:
         raw_index = (root / INDEX_FILE).read_bytes()
     except FileNotFoundError as error:
         raise BundleError("ConfigMissing", f"{directory} holds no {INDEX_FILE}") from error
+    except (OSError, RuntimeError) as error:  # RuntimeError: a loop of symbolic links, before Python 3.13
+        raise BundleError("ConfigIncomplete", f"{INDEX_FILE} cannot be read: {_cause(error)}") from error
     index = _index(raw_index)
     packed = b"".join(_verified(root, part_file(number), digest=digest) for number, digest in enumerate(index.parts))
     plain = _inflate(packed)
@@ -107,19 +116,21 @@ def read(directory: Path) -> Bundle:
         raise BundleError(
             "ConfigCorrupt", f"the document's digest is {revision_of(plain)}, the index says {index.revision}"
         )
-    secrets = json.loads(_verified(root, CREDENTIALS_FILE, digest=index.credentials))
+    credentials = _credentials(_verified(root, CREDENTIALS_FILE, digest=index.credentials))
     try:
         configuration = Configuration.model_validate_json(plain)
     except ValidationError as error:
-        raise BundleError("ConfigCorrupt", f"the document does not fit contract {CONTRACT_VERSION}: {error}") from error
-    _check_credentials(configuration, secrets)
-    return Bundle.model_construct(index=index, configuration=configuration, credentials=secrets)
+        raise BundleError(
+            "ConfigCorrupt", f"the document does not fit contract {CONTRACT_VERSION}: {_first(error)}"
+        ) from error
+    _check_credentials(configuration, credentials)
+    return Bundle.model_construct(index=index, configuration=configuration, credentials=credentials)
 
 
 def _index(raw: bytes) -> Index:
     try:
         value: Any = json.loads(raw)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise BundleError("ConfigCorrupt", f"{INDEX_FILE} is not JSON: {error}") from error
     version = value.get("contract") if isinstance(value, dict) else None
     if isinstance(version, int) and version != CONTRACT_VERSION:
@@ -131,7 +142,18 @@ def _index(raw: bytes) -> Index:
     try:
         return Index.model_validate(value)
     except ValidationError as error:
-        raise BundleError("ConfigCorrupt", f"{INDEX_FILE}: {error}") from error
+        raise BundleError("ConfigCorrupt", f"{INDEX_FILE} does not have its form: {_first(error)}") from error
+
+
+def _first(error: ValidationError) -> str:
+    """The first of a validation's problems, without the value: it may be long."""
+    problems = error.errors(include_url=False, include_input=False, include_context=False)
+    more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
+    return f"{'.'.join(map(str, problems[0]['loc']))}: {problems[0]['msg']}{more}"
+
+
+def _cause(error: OSError | RuntimeError) -> str:
+    return (error.strerror if isinstance(error, OSError) else None) or type(error).__name__
 
 
 def _verified(root: Path, name: str, *, digest: str) -> bytes:
@@ -139,6 +161,8 @@ def _verified(root: Path, name: str, *, digest: str) -> bytes:
         data = (root / name).read_bytes()
     except FileNotFoundError as error:
         raise BundleError("ConfigIncomplete", f"{name} is not there yet") from error
+    except OSError as error:
+        raise BundleError("ConfigIncomplete", f"{name} cannot be read: {_cause(error)}") from error
     if sha256_hex(data) != digest:
         raise BundleError("ConfigIncomplete", f"{name} is of another revision than {INDEX_FILE}")
     return data
@@ -155,9 +179,21 @@ def _inflate(packed: bytes) -> bytes:
     return plain
 
 
+def _credentials(raw: bytes) -> dict[str, str]:
+    """Never quotes what it reads."""
+    try:
+        value: Any = json.loads(raw)
+    except (ValueError, RecursionError) as error:
+        raise BundleError("ConfigCorrupt", f"{CREDENTIALS_FILE} is not JSON") from error
+    if not isinstance(value, dict) or not all(isinstance(item, str) for item in value.values()):
+        raise BundleError("ConfigCorrupt", f"{CREDENTIALS_FILE} does not map names to strings")
+    return value
+
+
 def _check_credentials(configuration: Configuration, credentials: Mapping[str, str]) -> None:
     for upstream in configuration.upstreams:
         wanted = upstream.credential
         value = credentials.get(wanted.name)
-        if value is None or sha256_hex(value.encode()) != wanted.sha256:
+        # A lone surrogate has no UTF-8 form; replaced, it has another digest.
+        if value is None or sha256_hex(value.encode(errors="replace")) != wanted.sha256:
             raise BundleError("ConfigIncomplete", f"the credential of {upstream.name} is of another revision")

@@ -5,6 +5,15 @@ from dataclasses import dataclass
 
 from gateway_config.contract import Configuration, Match, Policy
 
+_KELVIN = "\u212a"
+"""The one letter outside ASCII whose lower case is an ASCII letter (`k`)."""
+
+
+def folded(text: str) -> str:
+    """`text` in lower case, without ever turning another alphabet's letter into an ASCII one: a user id that only
+    looks like someone else's stays a different id."""
+    return text.lower() if text.isascii() else _KELVIN.join(part.lower() for part in text.split(_KELVIN))
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Caller:
@@ -21,13 +30,13 @@ class Caller:
     def email_address(self) -> str | None:
         """The email, or the id where that is an address, in lower case."""
         address = self.email or (self.user if "@" in self.user else None)
-        return address.lower() if address else None
+        return folded(address) if address else None
 
 
 def matches(match: Match, caller: Caller) -> bool:
     """Whether every member that `match` gives holds for the caller, each by any of its values."""
     email = caller.email_address
-    names = {caller.user.lower(), email}
+    names = {folded(caller.user), email}
     return (
         (not match.groups or not caller.groups.isdisjoint(match.groups))
         and (not match.users or not names.isdisjoint(match.users))

@@ -54,6 +54,9 @@ class Model(Part):
     max_input_tokens: int | None = None
     created_at: str = Field(description="RFC 3339; what `GET /v1/models` reports.")
     spellings: tuple[str, ...] = Field(default=(), description="Other names that mean this model, in lower case.")
+    listed: bool = Field(
+        default=True, description="False: served, but in `GET /v1/models` only where the caller's policy names it."
+    )
 
 
 class Credential(Part):

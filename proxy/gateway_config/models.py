@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable
 
-from gateway_config.contract import Model
+from gateway_config.contract import Model, Policy
 
 LONG_CONTEXT_SUFFIX = "[1m]"
 """Claude Code writes it behind a model's name to ask for the long context window; it is no part of the id."""
@@ -14,8 +14,8 @@ _DATE = re.compile(r"[-@]20\d{6}$")
 
 
 def plain_spelling(name: str) -> str:
-    """`name` in lower case, without one `[1m]`, a Bedrock prefix and version, and with `@` dates as `-` dates."""
-    name = name.lower().removesuffix(LONG_CONTEXT_SUFFIX)
+    """`name` in lower case, without a Bedrock prefix and version, and with `@` dates as `-` dates."""
+    name = name.lower()
     stripped = _REGION_PREFIX.sub("", name)
     if stripped != name:
         name = _BEDROCK_VERSION.sub("", stripped)
@@ -41,5 +41,14 @@ class ModelNames:
 
     def canonical(self, name: str) -> str | None:
         """The canonical id that `name` spells, or None when no model has that name."""
+        if not name.isascii():  # some letters outside ASCII have an ASCII lower case
+            return None
         lower = name.lower().removesuffix(LONG_CONTEXT_SUFFIX)
         return self._by_spelling.get(lower) or self._by_spelling.get(plain_spelling(lower))
+
+
+def listed_models(models: Iterable[Model], policy: Policy) -> tuple[Model, ...]:
+    """What `GET /v1/models` shows to a caller of `policy`, in the catalogue's order, before upstreams are looked at."""
+    if policy.models is None:
+        return tuple(model for model in models if model.listed)
+    return tuple(model for model in models if model.id in policy.models)

@@ -24,3 +24,31 @@ class Finding(NamedTuple):
     """Stable CamelCase, for example `SecretNotFound`."""
     message: str
     """For people: what is wrong with which value, and the way out."""
+
+
+def error(
+    ref: ObjectRef,
+    path: str,
+    reason: str,
+    message: str,
+    *,
+    condition: Literal["Accepted", "ResolvedRefs"] = "Accepted",
+) -> Finding:
+    """A finding that turns `condition` to False."""
+    return Finding(ref, path, Severity.ERROR, condition, reason, printable(message))
+
+
+def warning(ref: ObjectRef, path: str, reason: str, message: str) -> Finding:
+    """A finding that leaves the object accepted."""
+    return Finding(ref, path, Severity.WARNING, "Accepted", reason, printable(message))
+
+
+def printable(text: str) -> str:
+    """`text` in a form that every terminal, log and API server takes: manifests may hold lone surrogates and control
+    characters."""
+    if text.isascii() and text.isprintable():
+        return text
+    return "".join(
+        character if character.isprintable() else character.encode("unicode_escape", "backslashreplace").decode()
+        for character in text
+    )

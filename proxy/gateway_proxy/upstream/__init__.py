@@ -1,0 +1,1 @@
+"""The lean connection pool behind the relay: keep-alive, TLS, forward proxies, deadlines, back-pressure, framing."""

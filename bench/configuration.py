@@ -1,0 +1,102 @@
+"""The configuration that the measured gateway runs, written as the kubelet writes a bundle."""
+
+import hashlib
+import shutil
+from pathlib import Path
+
+from bench import payloads
+from gateway_config import bundle, contract
+
+KEY = "cgk_" + "b" * 43
+"""The load's developer key."""
+PROBE_KEY = "cgk_" + "p" * 43
+"""A key of a user of their own, whose policy the reload rows edit."""
+CREDENTIAL = "sk-ant-api03-" + "x" * 95
+
+OTHER_MODEL = "claude-haiku-5-5"
+
+
+def gateway(*, upstream: str, policies: int, probe_allowed: bool = True) -> contract.Configuration:
+    """A gateway with `policies` policies; the load's caller is matched in the middle of them, the probe's last."""
+    return contract.Configuration(
+        gateway=contract.GatewayIdentity(namespace="claude", name="corp", public_url="https://claude.corp.example"),
+        limits=contract.Limits(max_request_bytes=32 << 20, max_buffered_bytes=256 << 20, drain_seconds=600),
+        models=tuple(
+            contract.Model(
+                id=name,
+                display_name=name,
+                description="",
+                max_input_tokens=1_000_000,
+                created_at="2027-01-01T00:00:00Z",
+            )
+            for name in (payloads.MODEL, OTHER_MODEL)
+        ),
+        upstreams=(
+            contract.Upstream(
+                name="claude/anthropic",
+                type="Anthropic",
+                priority=0,
+                base_url=f"http://{upstream}",
+                credential=contract.Credential(
+                    kind="ApiKey", name="claude.anthropic", sha256=hashlib.sha256(CREDENTIAL.encode()).hexdigest()
+                ),
+                models={name: name for name in (payloads.MODEL, OTHER_MODEL)},
+                timeouts=contract.Timeouts(connect_seconds=5, first_byte_seconds=120, idle_seconds=300),
+            ),
+        ),
+        policies=tuple(_policy(number, policies, probe_allowed=probe_allowed) for number in range(policies)),
+        developer_keys=(
+            contract.DeveloperKey(
+                name="claude/key-load", sha256=_digest(KEY), user="load@corp.example", groups=(f"team-{policies // 2}",)
+            ),
+            contract.DeveloperKey(name="claude/key-probe", sha256=_digest(PROBE_KEY), user="probe@corp.example"),
+        ),
+    )
+
+
+class Mount:
+    """A bundle directory laid as the kubelet lays it: a link is swapped to a folder that was written before."""
+
+    def __init__(self, directory: Path, *, upstream: str, policies: int) -> None:
+        self.directory = directory
+        self._upstream = upstream
+        self._policies = policies
+        self._next = directory
+
+    def prepare(self, *, sequence: int, probe_allowed: bool = True) -> None:
+        """Writes the next bundle beside the one in force."""
+        self._next = self.directory / f"..{sequence}"
+        self._next.mkdir(parents=True)
+        compiled = gateway(upstream=self._upstream, policies=self._policies, probe_allowed=probe_allowed)
+        files = bundle.pack(compiled, credentials={"claude.anthropic": CREDENTIAL}, sequence=sequence)
+        for name, content in files.items():
+            (self._next / name).write_bytes(content)
+
+    def swap(self, _probe_allowed: bool = True) -> None:
+        """Puts the prepared bundle in force, and removes the one before."""
+        data, link = self.directory / "..data", self.directory / "..data_tmp"
+        old = data.resolve() if data.is_symlink() else None
+        link.symlink_to(self._next.name)
+        link.replace(data)
+        for file in self._next.iterdir():
+            visible = self.directory / file.name
+            if not visible.is_symlink():
+                visible.symlink_to(Path("..data") / file.name)
+        if old is not None:
+            shutil.rmtree(old)
+
+
+def _policy(number: int, count: int, *, probe_allowed: bool) -> contract.Policy:
+    if number == count - 1:
+        match = contract.Match(users=("probe@corp.example",))
+        return contract.Policy(
+            name=f"claude/policy-{number}", matches=(match,), models=(payloads.MODEL if probe_allowed else OTHER_MODEL,)
+        )
+    match = contract.Match(groups=(f"team-{number}",), email_domains=("corp.example",))
+    return contract.Policy(
+        name=f"claude/policy-{number}", matches=(match,), models=tuple(sorted((payloads.MODEL, OTHER_MODEL)))
+    )
+
+
+def _digest(key: str) -> str:
+    return hashlib.sha256(key.encode()).hexdigest()

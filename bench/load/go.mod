@@ -1,0 +1,3 @@
+module claude-gateway.dev/bench/load
+
+go 1.22

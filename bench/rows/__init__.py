@@ -1,0 +1,26 @@
+"""The rows of the table, each a function from a Bench to its results."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from bench.bench import Bench
+from bench.report import Result
+from bench.rows import latency, relay, reload, sse, startup, streams
+
+
+@dataclass(frozen=True)
+class Row:
+    name: str
+    about: str
+    measure: Callable[[Bench], Sequence[Result]]
+
+
+ROWS = (
+    Row("relay-1k", "1 KB requests per second over 32 connections, beside the baseline and nginx", relay.one_kilobyte),
+    Row("relay-200k", "200 KB requests per second, the same way", relay.two_hundred_kilobytes),
+    Row("sse-cpu", "CPU time per relayed event, 30 ms apart, beside nginx", sse.cpu_per_event),
+    Row("first-byte", "time to first byte that the gateway adds on one connection", latency.first_byte),
+    Row("streams", "2,000 open streams: loss, memory, delay", streams.two_thousand),
+    Row("startup", "`up` to ready on one core; memory of the proxy at rest", startup.to_ready),
+    Row("reload", "edit on disk to enforced with 1,000 policies; 100 reloads under load", reload.edits),
+)

@@ -1,0 +1,67 @@
+"""`claude-gateway key`."""
+
+import sys
+from datetime import UTC, datetime
+from typing import Annotated
+
+import typer
+
+from gateway_operator.cli.output import fail
+
+app = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
+
+
+@app.callback()
+def root() -> None:
+    """Developer keys."""
+
+
+@app.command()
+def create(
+    user: Annotated[str, typer.Argument(metavar="USER", help="Whose key it is; an email address or another id.")],
+    gateway: Annotated[str, typer.Option(metavar="NAME", help="The gateway that takes it.")],
+    group: Annotated[
+        list[str] | None, typer.Option(metavar="GROUP", help="A group that policies know. Repeatable.")
+    ] = None,
+    namespace: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="The gateway's namespace.", show_default="left to kubectl; `default` in `up`"),
+    ] = None,
+    expires: Annotated[
+        str | None,
+        typer.Option(metavar="WHEN", help="A period (90d, 12h) or a time (RFC 3339).", show_default="never"),
+    ] = None,
+    name: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Of the Secret.", show_default="key- and the user's name")
+    ] = None,
+) -> None:
+    """Make a developer key.
+
+    \b
+    Writes the Secret to apply to standard output, and the key once to standard error. The
+    Secret holds only a hash: whoever loses the key needs a new one.
+
+    \b
+    Examples:
+      claude-gateway key create alice@corp.example --group engineering --gateway corp > key-alice.yaml
+      claude-gateway key create ci --gateway corp --namespace claude --expires 90d | kubectl apply -f -
+    """
+    from gateway_operator.local import key_manifests
+
+    key = key_manifests.new_key()
+    now = datetime.now(UTC)
+    try:
+        when = key_manifests.expiry(expires, now=now) if expires is not None else None
+        manifest = key_manifests.manifest(
+            key, user=user, groups=group or [], gateway=gateway, namespace=namespace, expires=when, name=name
+        )
+    except key_manifests.InvalidKeyRequestError as error:
+        fail(str(error))
+    sys.stdout.write(manifest)
+    # Only once the manifest has been written: a key without its hash is of no use.
+    sys.stdout.flush()
+    if sys.stderr.isatty():
+        sys.stderr.write(f"\nThe key of {user}, shown only now:\n\n  {key}\n\n")
+        sys.stderr.write(f"  export ANTHROPIC_AUTH_TOKEN={key}\n")
+    else:
+        sys.stderr.write(f"{key}\n")

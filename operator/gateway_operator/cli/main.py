@@ -1,0 +1,94 @@
+"""`claude-gateway`: the command line. Commands import what they need when they run, so that `--help` is quick."""
+
+import os
+import sys
+from typing import Annotated
+
+import click
+import typer
+
+from gateway_operator.cli import explain, key, lint, render, up
+
+DEBUG_VARIABLE = "CLAUDE_GATEWAY_DEBUG"
+USAGE_EXIT = 2
+
+app = typer.Typer(
+    name="claude-gateway",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+app.command(name="up")(up.up)
+app.command(name="lint")(lint.lint)
+app.command(name="render")(render.render)
+app.command(name="explain")(explain.explain)
+app.add_typer(key.app, name="key")
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        print(f"claude-gateway {version('claude-gateway-operator')}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    version: Annotated[  # noqa: ARG001  # its callback acts
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and end.")
+    ] = False,
+) -> None:
+    """Runs an organization's Claude Code gateways from manifests.
+
+    \b
+    A gateway on this machine, answered by a built-in demo:
+      claude-gateway up examples/01-smallest --demo
+    The same, answered by the Anthropic API:
+      claude-gateway up examples/01-smallest --secret-env anthropic/api-key=ANTHROPIC_API_KEY
+    A key for a developer:
+      claude-gateway key create alice@corp.example --group engineering --gateway corp > key-alice.yaml
+    What a pipeline checks before it applies manifests:
+      claude-gateway lint manifests/ --strict
+    What one person may do, and which object says so:
+      claude-gateway explain manifests/ --user bob@corp.example --group contractors
+
+    `claude-gateway COMMAND --help` shows what a command does. NO_COLOR turns colour off.
+    """
+
+
+def main() -> None:
+    """The console script."""
+    try:
+        code = app(standalone_mode=False)
+    except click.exceptions.Abort:
+        code = 130
+    except click.ClickException as error:
+        code = _usage(error)
+    except BrokenPipeError:
+        # The reader (`head`, a pager) has seen enough. Nothing more can be written, at the interpreter's end neither.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 0
+    except Exception as error:  # noqa: BLE001  # the boundary: a person gets a line, a developer asks for the traceback
+        if os.environ.get(DEBUG_VARIABLE):
+            raise
+        text = " ".join(str(error).split()) or type(error).__name__
+        print(f"error: {text} (a fault of this program; {DEBUG_VARIABLE}=1 shows where)", file=sys.stderr)
+        code = 1
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def _usage(error: click.ClickException) -> int:
+    context = getattr(error, "ctx", None)
+    if isinstance(error, click.exceptions.NoArgsIsHelpError):
+        print(error.format_message())
+        return USAGE_EXIT
+    where = f"; see {context.command_path} --help" if context is not None else ""
+    print(f"error: {error.format_message().rstrip('.')}{where}", file=sys.stderr)
+    # `up` says with 2 that the manifests are at fault, so a mistake in its options is a 1.
+    return 1 if context is not None and context.info_name == "up" else USAGE_EXIT
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,239 @@
+"""Snapshot → the configuration of one gateway, with findings as values.
+
+Pure: no clock, no I/O, no globals. The same snapshot in any order gives the same bytes. A broken object leaves the
+others standing: a broken binding or key is left out, a broken policy denies the callers whom it was to match (see
+`policies`), and only a gateway that is broken itself has no configuration.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from gateway_config.contract import Configuration
+from gateway_operator.compiler import gateway as gateway_parts
+from gateway_operator.compiler.bindings import CompiledBinding, compile_binding
+from gateway_operator.compiler.catalogue import gateway_catalogue
+from gateway_operator.compiler.findings import Finding, error, warning
+from gateway_operator.compiler.gateway import StoreDefault
+from gateway_operator.compiler.inventory import GATEWAY, Checked, Inventory, Validation
+from gateway_operator.compiler.keys import developer_keys, stray_keys
+from gateway_operator.compiler.layers import Statement
+from gateway_operator.compiler.policies import Surroundings, compile_policies
+from gateway_operator.compiler.references import GatewayName, admits, gateway_names
+from gateway_operator.compiler.salvage import salvaged_gateways
+from gateway_operator.compiler.snapshot import ObjectRef, Snapshot
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sources:
+    """What `explain` needs besides the configuration: which objects gave each part."""
+
+    policies: Mapping[str, tuple[Statement, ...]] = field(default_factory=dict)
+    """Name of each policy → what it was merged from, the lowest layer first."""
+    base: tuple[Statement, ...] = ()
+    bindings_left_out: Mapping[str, str] = field(default_factory=dict)
+    """Name of each binding of the gateway that serves nothing → why."""
+    group_limit_mode: str = "Min"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Compiled:
+    """One gateway, compiled."""
+
+    configuration: Configuration | None
+    """None when the gateway itself is broken, refused or absent."""
+    credentials: dict[str, str] = field(default_factory=dict, repr=False)
+    """Credential values by the names the configuration gives them."""
+    findings: tuple[Finding, ...] = ()
+    """Sorted. Findings on the gateway and on every object that refers to it."""
+    sources: Sources = Sources()
+
+
+def gateways(snapshot: Snapshot) -> tuple[ObjectRef, ...]:
+    """The gateways of a snapshot, broken ones too, sorted."""
+    return tuple(sorted({resource.ref for resource in snapshot.resources if resource.ref.kind == GATEWAY}))
+
+
+def compile_gateway(
+    snapshot: Snapshot,
+    gateway: ObjectRef,
+    *,
+    store_default: StoreDefault = "None",
+    validation: Validation | None = None,
+) -> Compiled:
+    """The configuration of `gateway`. Never raises for what a manifest, Secret or ConfigMap holds.
+
+    `store_default`: what a gateway without a store has; local mode says "Embedded". `validation`: remembers validated
+    objects from one call to the next; without it everything is validated anew.
+    """
+    return _compile(Inventory(snapshot, validation), gateway, store_default)
+
+
+def lint(
+    snapshot: Snapshot, *, store_default: StoreDefault = "None", validation: Validation | None = None
+) -> tuple[Finding, ...]:
+    """Every finding on every object, also on those that belong to no gateway, sorted and without repetition."""
+    inventory = Inventory(snapshot, validation)
+    findings: set[Finding] = set()
+    for kind in (inventory.gateways, inventory.bindings, inventory.policies):
+        for checked in kind.values():
+            findings.update(checked.findings)
+    named = set(inventory.gateways) | {
+        ObjectRef(GATEWAY, name.namespace, name.name)
+        for kind in (inventory.bindings, inventory.policies)
+        for checked in kind.values()
+        for name in _names_of(checked) or ()
+    }
+    for gateway in named:
+        findings.update(_compile(inventory, gateway, store_default).findings)
+    findings.update(stray_keys(inventory.secrets, inventory.gateways))
+    return tuple(sorted(findings))
+
+
+def _compile(inventory: Inventory, ref: ObjectRef, store_default: StoreDefault) -> Compiled:
+    checked = inventory.gateways.get(ref)
+    if checked is None:
+        return Compiled(configuration=None, findings=tuple(sorted(_gateway_not_found(inventory, ref))))
+    findings = list(checked.findings)
+    gateway = checked.object
+    if gateway is None:
+        return Compiled(configuration=None, findings=tuple(sorted(findings)))
+    findings += gateway_parts.store_findings(gateway, ref, store_default)
+    refused = bool(findings) and any(finding.reason == "StoreRequired" for finding in findings)
+
+    catalogue, problems = gateway_catalogue(gateway, ref)
+    findings += problems
+    egress, problems = gateway_parts.egress(gateway, ref, inventory.values)
+    findings += problems
+
+    attached = _attached(inventory.bindings.values(), checked, inventory, findings)
+    bindings = [
+        compile_binding(each, values=inventory.values, catalogue=catalogue) if each.object else _broken(each)
+        for each in attached
+    ]
+    for binding in bindings:
+        findings += binding.findings
+    upstreams = sorted(
+        (binding.upstream for binding in bindings if binding.upstream), key=lambda each: (-each.priority, each.name)
+    )
+    surroundings = Surroundings(
+        gateway=ref,
+        catalogue=catalogue,
+        upstream_models={upstream.name: upstream.models for upstream in upstreams},
+        bindings=frozenset(f"{each.ref.namespace}/{each.ref.name}" for each in attached),
+        has_store=gateway_parts.has_store(gateway, store_default),
+    )
+    policies = compile_policies(_attached(inventory.policies.values(), checked, inventory, findings), surroundings)
+    findings += policies.findings
+    keys, problems = developer_keys(inventory.secrets, gateway=ref, rules=gateway.spec.identity.developer_keys)
+    findings += problems
+    findings += _lonely(ref, has_bindings=bool(attached), has_policies=bool(policies.policies or policies.base))
+
+    configuration = Configuration(
+        gateway=gateway_parts.identity(gateway, ref),
+        limits=gateway_parts.limits(gateway),
+        egress=egress,
+        models=catalogue.models,
+        upstreams=tuple(upstreams),
+        policies=policies.policies,
+        base=policies.base,
+        developer_keys=keys,
+        subscription_passthrough=gateway.spec.identity.subscription_passthrough,
+        settings_documents=policies.settings_documents,
+    )
+    return Compiled(
+        configuration=None if refused else configuration,
+        credentials={
+            binding.upstream.credential.name: binding.value for binding in bindings if binding.upstream is not None
+        },
+        findings=tuple(sorted(set(findings))),
+        sources=Sources(
+            policies=policies.statements,
+            base=policies.base_statements,
+            bindings_left_out=_left_out(bindings, findings),
+        ),
+    )
+
+
+def _broken(checked: Checked) -> CompiledBinding:
+    """A binding that breaks its schema: left out, its findings are in `checked`."""
+    return CompiledBinding(checked.ref)
+
+
+def _names_of(checked: Checked) -> list[GatewayName] | None:
+    """The gateways an object refers to; None when that cannot be read."""
+    if checked.object is not None:
+        return gateway_names(checked.object.spec.gateway_refs, checked.ref.namespace)
+    salvaged = salvaged_gateways(checked.resource.manifest, checked.ref.namespace)
+    if salvaged is None:
+        return None
+    return [
+        GatewayName(namespace, name, f"spec.gatewayRefs[{position}]")
+        for position, (namespace, name) in enumerate(salvaged)
+    ]
+
+
+def _attached(
+    objects: Iterable[Checked], gateway: Checked, inventory: Inventory, findings: list[Finding]
+) -> list[Checked]:
+    """The bindings or policies of a gateway: those that refer to it and that it lets in. Their findings are added.
+
+    An object whose references cannot be read is taken to refer to every gateway that would let it in.
+    """
+    spec = gateway.object.spec
+    attached = []
+    for checked in objects:
+        policy = checked.ref.kind == "GatewayPolicy"
+        names = _names_of(checked)
+        mine = [name for name in names or () if (name.namespace, name.name) == gateway.ref[1:]]
+        if names is not None and not mine:
+            continue
+        rule = spec.allowed_policies if policy else spec.allowed_bindings
+        admitted = admits(
+            rule,
+            gateway_namespace=gateway.ref.namespace,
+            namespace=checked.ref.namespace,
+            labels=inventory.namespace_labels,
+        )
+        if not admitted and not mine:
+            continue
+        findings += checked.findings
+        if admitted:
+            attached.append(checked)
+            continue
+        field = "allowedPolicies" if policy else "allowedBindings"
+        message = f"{gateway.ref} does not let in objects of namespace {checked.ref.namespace}: see its spec.{field}"
+        findings += [error(checked.ref, name.path, "NotAllowedByGateway", message) for name in mine]
+    return attached
+
+
+def _gateway_not_found(inventory: Inventory, ref: ObjectRef) -> list[Finding]:
+    """Findings on the objects that refer to a gateway that is not there."""
+    return [
+        error(checked.ref, name.path, "GatewayNotFound", f"{ref} does not exist", condition="ResolvedRefs")
+        for kind in (inventory.bindings, inventory.policies)
+        for checked in kind.values()
+        for name in _names_of(checked) or ()
+        if (name.namespace, name.name) == ref[1:]
+    ]
+
+
+def _lonely(ref: ObjectRef, *, has_bindings: bool, has_policies: bool) -> list[Finding]:
+    findings = []
+    if not has_bindings:
+        message = f"no ProviderBinding refers to it in gatewayRefs: it cannot answer any request"
+        findings.append(warning(ref, "", "NoBindings", message))
+    if not has_policies:
+        message = "no GatewayPolicy refers to it in gatewayRefs: every caller is denied"
+        findings.append(warning(ref, "", "NoPolicies", message))
+    return findings
+
+
+def _left_out(bindings: Iterable[CompiledBinding], findings: Iterable[Finding]) -> dict[str, str]:
+    listed = sorted(findings)
+    return {
+        f"{binding.ref.namespace}/{binding.ref.name}": "; ".join(
+            finding.message for finding in listed if finding.ref == binding.ref
+        )
+        for binding in bindings
+        if binding.upstream is None
+    }

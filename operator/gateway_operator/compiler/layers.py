@@ -1,0 +1,63 @@
+"""What one policy says, and what several say together when laid over each other."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from gateway_operator.compiler.merge import merge_settings, settings_sources
+from gateway_operator.compiler.snapshot import ObjectRef
+
+Access = Literal["Allow", "Deny"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Layer:
+    """The parts of a policy. None: it says nothing of that part, so the layer below decides."""
+
+    access: Access | None = None
+    models: tuple[str, ...] | None = None
+    """Canonical ids in the order written; empty means none."""
+    upstreams: tuple[str, ...] | None = None
+    """Names of upstreams; empty means none, ANY means every one."""
+    settings: Mapping[str, Any] | None = None
+    rate_limits: Any = None
+
+
+ANY_UPSTREAM = ("*",)
+"""What `providers: []` means: every upstream, whatever the base layer says."""
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """A layer and the policy that it is of."""
+
+    ref: ObjectRef
+    layer: Layer
+    spend_limits: tuple[Any, ...] = ()
+
+
+def over(base: Layer, specific: Layer) -> Layer:
+    """`specific` laid over `base`: what it says replaces what the base says, except in settings, which are merged."""
+    return Layer(
+        access=base.access if specific.access is None else specific.access,
+        models=base.models if specific.models is None else specific.models,
+        upstreams=base.upstreams if specific.upstreams is None else specific.upstreams,
+        settings=merge_settings(base.settings, specific.settings),
+        rate_limits=base.rate_limits if specific.rate_limits is None else specific.rate_limits,
+    )
+
+
+def part_sources(statements: Sequence[Statement]) -> dict[str, tuple[ObjectRef, ...]]:
+    """Which policies gave each part of what `statements`, the lowest first, say together."""
+    found: dict[str, tuple[ObjectRef, ...]] = {}
+    for name, attribute in (
+        ("access", "access"),
+        ("availableModels", "models"),
+        ("providers", "upstreams"),
+        ("rateLimits", "rate_limits"),
+    ):
+        for statement in statements:
+            if getattr(statement.layer, attribute) is not None:
+                found[name] = (statement.ref,)
+    settings = settings_sources([(statement.ref, statement.layer.settings) for statement in statements])
+    return found | {f"settings.{name}": refs for name, refs in settings.items()}

@@ -1,0 +1,208 @@
+"""References between objects: gateways with their namespace gates, Secrets, ConfigMaps.
+
+A reference to a Secret or ConfigMap never leaves the namespace of the object that holds it. No message holds a value.
+"""
+
+import base64
+import binascii
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple, Protocol, TypeVar
+from urllib.parse import urlsplit
+
+from gateway_operator.compiler.snapshot import ConfigMap, Secret
+
+_Value = TypeVar("_Value")
+
+MANAGED_BY_LABEL = "app.kubernetes.io/managed-by"
+MANAGER = "claude-gateway-operator"
+HOSTS_ANNOTATION = "claude-gateway.dev/hosts"
+DEVELOPER_KEY_TYPE = "claude-gateway.dev/developer-key"
+ADMIN_KEY_TYPE = "claude-gateway.dev/admin-key"
+REFUSED_TYPES: Mapping[str, str] = {
+    "kubernetes.io/service-account-token": "a service account's token",
+    "helm.sh/release.v1": "a Helm release",
+    DEVELOPER_KEY_TYPE: "a developer key",
+    ADMIN_KEY_TYPE: "an admin key",
+}
+
+
+class Unresolved(Exception):
+    """A reference that leads nowhere good. `reason` is stable CamelCase."""
+
+    def __init__(self, reason: str, message: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+
+
+class KeyRef(Protocol):
+    """What every reference to one value has."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def key(self) -> str | None: ...
+
+
+class GatewayName(NamedTuple):
+    """One entry of `gatewayRefs`, its namespace filled in."""
+
+    namespace: str
+    name: str
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
+class Values:
+    """The Secrets and ConfigMaps of a snapshot by (namespace, name)."""
+
+    secrets: Mapping[tuple[str, str], Secret]
+    config_maps: Mapping[tuple[str, str], ConfigMap]
+
+    def credential(self, namespace: str, ref: KeyRef, *, default_key: str, url: str) -> str:
+        """The value that `ref` names, fit for a header and meant for the host of `url`. Raises Unresolved.
+
+        One trailing newline is taken off: `echo` and editors put it there.
+        """
+        secret = self._secret(namespace, ref.name)
+        raw = _entry(secret.data, ref.key or default_key, what=f"Secret {namespace}/{ref.name}", reason="Secret")
+        _check_host(secret, url)
+        try:
+            value = raw.decode("ascii")
+        except UnicodeDecodeError:
+            raise _invalid(ref, default_key, namespace, "holds bytes that no HTTP header can carry") from None
+        value = value.removesuffix("\n").removesuffix("\r")
+        if not value:
+            raise _invalid(ref, default_key, namespace, "is empty")
+        if not value.isprintable() or " " in value:
+            raise _invalid(ref, default_key, namespace, "holds white space or control characters: put one value there")
+        return value
+
+    def certificates(self, namespace: str, ref: Any) -> str:
+        """The PEM certificates that a `caRef` names, and nothing else of what lies beside them. Raises Unresolved."""
+        key = ref.key or "ca.crt"
+        if ref.kind == "Secret":
+            what = f"Secret {namespace}/{ref.name}"
+            raw = _entry(self._secret(namespace, ref.name).data, key, what=what, reason="Secret")
+        else:
+            what = f"ConfigMap {namespace}/{ref.name}"
+            config_map = self.config_maps.get((namespace, ref.name))
+            if config_map is None:
+                raise Unresolved("ConfigMapNotFound", f"{what} does not exist")
+            raw = _entry(config_map.data, key, what=what, reason="ConfigMap").encode(errors="replace")
+        found = list(_certificate_blocks(raw.decode(errors="replace")))
+        if not found:
+            raise Unresolved(
+                "CertificateInvalid",
+                f"{what}, key {key}, holds no certificate that can be read: put PEM text there, which begins with "
+                "-----BEGIN CERTIFICATE-----",
+            )
+        return "".join(found)
+
+    def _secret(self, namespace: str, name: str) -> Secret:
+        secret = self.secrets.get((namespace, name))
+        if secret is None:
+            raise Unresolved("SecretNotFound", f"Secret {namespace}/{name} does not exist")
+        refused = REFUSED_TYPES.get(secret.type)
+        if refused is None and secret.labels.get(MANAGED_BY_LABEL) == MANAGER:
+            refused = "the operator's own"
+        if refused is not None:
+            raise Unresolved(
+                "SecretNotAllowed",
+                f"Secret {namespace}/{name} is {refused} and may not be referred to: put the value into a Secret of "
+                "its own",
+            )
+        return secret
+
+
+def _entry(data: Mapping[str, _Value], key: str, *, what: str, reason: str) -> _Value:
+    if key not in data:
+        there = ", ".join(sorted(data)) or "nothing"
+        raise Unresolved(f"{reason}KeyNotFound", f"{what} has no key {key}; it holds {there}")
+    return data[key]
+
+
+def _invalid(ref: KeyRef, default_key: str, namespace: str, what: str) -> Unresolved:
+    return Unresolved("SecretInvalid", f"Secret {namespace}/{ref.name}, key {ref.key or default_key}, {what}")
+
+
+def _check_host(secret: Secret, url: str) -> None:
+    pinned = secret.annotations.get(HOSTS_ANNOTATION)
+    if pinned is None:
+        return
+    allowed = [host.strip().lower() for host in pinned.split(",") if host.strip()]
+    host = host_of(url)
+    if host not in allowed:
+        raise Unresolved(
+            "SecretHostNotAllowed",
+            f"the annotation {HOSTS_ANNOTATION} of Secret {secret.namespace}/{secret.name} lets its value go to "
+            f"{', '.join(allowed) or 'no host'}, not to {host or 'an address without a host'}",
+        )
+
+
+def host_of(url: str) -> str:
+    """The host of a URL in lower case, without port; empty when there is none."""
+    try:
+        return (urlsplit(url).hostname or "").lower()
+    except ValueError:
+        return ""
+
+
+_CERTIFICATE = re.compile(r"-----BEGIN CERTIFICATE-----([A-Za-z0-9+/=\s]+)-----END CERTIFICATE-----")
+_DER_SEQUENCE = 0x30
+
+
+def _certificate_blocks(text: str) -> Iterator[str]:
+    """Each certificate as a PEM block of one shape. Checks the armour and that DER is inside, not the certificate."""
+    for match in _CERTIFICATE.finditer(text):
+        try:
+            der = base64.b64decode("".join(match[1].split()), validate=True)
+        except (binascii.Error, ValueError):
+            continue
+        if der[:1] == bytes([_DER_SEQUENCE]):
+            encoded = base64.b64encode(der).decode()
+            lines = "\n".join(encoded[start : start + 64] for start in range(0, len(encoded), 64))
+            yield f"-----BEGIN CERTIFICATE-----\n{lines}\n-----END CERTIFICATE-----\n"
+
+
+def gateway_names(refs: Any, namespace: str) -> list[GatewayName]:
+    """The validated `gatewayRefs` of an object in `namespace`."""
+    return [
+        GatewayName(ref.namespace or namespace, ref.name, f"spec.gatewayRefs[{position}]")
+        for position, ref in enumerate(refs)
+    ]
+
+
+def admits(
+    rule: Any, *, gateway_namespace: str, namespace: str, labels: Mapping[str, Mapping[str, str]]
+) -> bool:
+    """Whether `allowedBindings` or `allowedPolicies` lets objects of `namespace` in: those of the gateway's own namespace
+    when unset. A selector decides alone, also about the gateway's own."""
+    namespaces = getattr(rule, "namespaces", None)
+    source = str(getattr(namespaces, "from_", None) or "Same")
+    if source == "Selector":
+        selector = getattr(namespaces, "selector", None)
+        return selector is not None and selects(selector, labels.get(namespace, {}))
+    return source == "All" or namespace == gateway_namespace
+
+
+def selects(selector: Any, labels: Mapping[str, str]) -> bool:
+    """Kubernetes' label selector: every label and every expression must hold; an empty selector selects everything."""
+    if any(labels.get(key) != value for key, value in (selector.match_labels or {}).items()):
+        return False
+    return all(_holds(expression, labels) for expression in selector.match_expressions or ())
+
+
+def _holds(expression: Any, labels: Mapping[str, str]) -> bool:
+    value = labels.get(expression.key)
+    match str(expression.operator):
+        case "In":
+            return value is not None and value in (expression.values or ())
+        case "NotIn":
+            return value is None or value not in (expression.values or ())
+        case "Exists":
+            return value is not None
+        case "DoesNotExist":
+            return value is None
+    return False

@@ -1,0 +1,84 @@
+"""The state directory of `up`: one user at a time, readable by its owner only."""
+
+import contextlib
+import fcntl
+import json
+import os
+import secrets
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from gateway_operator.local import mount
+
+_MODE = 0o700
+
+
+class StateError(Exception):
+    """The state directory cannot be used."""
+
+
+class State:
+    """What outlives a run. Made by `opened`."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self.bundle = directory / "config"
+        """What the proxy's `--config` points at."""
+        self.admin_token_file = directory / "admin-token"
+        self.admin_token = secrets.token_urlsafe(32)
+
+    def last(self) -> tuple[int, str]:
+        """Sequence and revision of the bundle written last; (0, "") when there is none."""
+        try:
+            index = json.loads((self.bundle / "index.json").read_bytes())
+            return int(index["sequence"]), str(index["revision"])
+        except (OSError, ValueError, KeyError, TypeError):
+            return 0, ""
+
+    def write_bundle(self, files: Mapping[str, bytes]) -> None:
+        """Raises StateError."""
+        try:
+            mount.write(self.bundle, files)
+        except OSError as error:
+            raise StateError(f"{self.bundle}: cannot be written: {error.strerror}") from None
+
+    def write_admin_token(self) -> None:
+        """A fresh one for every run."""
+        temporary = self.admin_token_file.with_suffix(".tmp")
+        temporary.unlink(missing_ok=True)
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        with os.fdopen(descriptor, "w") as file:
+            file.write(self.admin_token)
+        temporary.replace(self.admin_token_file)
+
+
+@contextlib.contextmanager
+def opened(directory: Path) -> Iterator[State]:
+    """The state directory, made and locked. Raises StateError."""
+    try:
+        directory.mkdir(mode=_MODE, parents=True, exist_ok=True)
+        lock = os.open(directory / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise StateError(
+            f"the state directory {directory} cannot be used: {error.strerror}; choose another with --state"
+        ) from None
+    try:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            holder = os.pread(lock, 32, 0).decode(errors="replace").strip()
+            by = f" (process {holder})" if holder.isdigit() else ""
+            raise StateError(
+                f"the state directory {directory} is in use by another `claude-gateway up`{by}; "
+                "end that one, or choose another with --state"
+            ) from None
+        os.ftruncate(lock, 0)
+        os.pwrite(lock, str(os.getpid()).encode(), 0)
+        state = State(directory)
+        try:
+            state.write_admin_token()
+        except OSError as error:
+            raise StateError(f"{state.admin_token_file}: cannot be written: {error.strerror}") from None
+        yield state
+    finally:
+        os.close(lock)

@@ -1,0 +1,129 @@
+"""A configuration ready to serve: everything that a request looks up is made here, once a load."""
+
+from collections.abc import Callable
+from copy import copy
+from typing import Final, NamedTuple
+
+from gateway_config.bundle import Bundle
+from gateway_config.callers import effective_policy
+from gateway_config.contract import Configuration, Policy, Upstream
+from gateway_config.models import ModelNames
+from gateway_proxy.identity.authentication import authenticate
+from gateway_proxy.identity.developer_keys import DeveloperKeys
+from gateway_proxy.identity.principal import Principal
+from gateway_proxy.inference import errors
+from gateway_proxy.policy.effective import EffectivePolicy, ModelGrant
+from gateway_proxy.providers import Pools, UpstreamClient, build
+from gateway_proxy.telemetry.metrics import Series
+
+MAX_CACHED_PRINCIPALS: Final = 20_000
+"""Developer keys beyond that number are matched again at each request; nobody has that many."""
+
+
+class _Built(NamedTuple):
+    """A client, and what it was built from."""
+
+    upstream: Upstream
+    credential: str
+    client: UpstreamClient
+
+
+class LiveConfiguration:
+    """One loaded revision. Requests hold the one they began with; a reload swaps which one new requests get.
+
+    Made in a thread; from then on used on the event loop alone.
+    """
+
+    def __init__(
+        self,
+        bundle: Bundle,
+        *,
+        pools: Pools,
+        series: Callable[[str, str], Series],
+        previous: "LiveConfiguration | None" = None,
+    ) -> None:
+        configuration = bundle.configuration
+        self.configuration: Configuration = configuration
+        self.revision: str = bundle.index.revision
+        self.sequence: int = bundle.index.sequence
+        self.names = ModelNames(configuration.models)
+        self._built = _clients(bundle, pools=pools, previous=previous)
+        self.upstreams: tuple[UpstreamClient, ...] = tuple(built.client for built in self._built.values())
+        """In the order to try."""
+        self._clients = {name: built.client for name, built in self._built.items()}
+        self._series = series
+        self._keys = DeveloperKeys(configuration.developer_keys)
+        self._policies: dict[str, EffectivePolicy] = {}
+        self._grants: dict[tuple[tuple[str, ...] | None, tuple[str, ...] | None], ModelGrant] = {}
+        self._by_principal: dict[Principal, EffectivePolicy] = {}
+
+    def authenticate(self, authorization: str | None, x_api_key: str | None) -> Principal:
+        """The caller that these two headers prove; raises GatewayError (401)."""
+        return authenticate(
+            authorization,
+            x_api_key,
+            keys=self._keys,
+            subscription_passthrough=self.configuration.subscription_passthrough,
+        )
+
+    def policy_of(self, principal: Principal) -> EffectivePolicy:
+        """What the caller may do; raises GatewayError (403) where that is nothing."""
+        found = self._by_principal.get(principal)
+        if found is None:
+            found = self._prepared(self._deciding_policy(principal))
+            # A pass-through principal lives as long as its request: keeping it would only fill the memory.
+            if principal.caller is not None and len(self._by_principal) < MAX_CACHED_PRINCIPALS:
+                self._by_principal[principal] = found
+        policy = found.policy
+        if policy.invalid is not None:
+            raise errors.policy_invalid(policy.name)
+        if policy.access == "Deny":
+            raise errors.access_denied(policy.name)
+        return found
+
+    def renumbered(self, sequence: int) -> "LiveConfiguration":
+        """The same configuration, caches included, under another sequence number."""
+        twin = copy(self)
+        twin.sequence = sequence
+        return twin
+
+    def _deciding_policy(self, principal: Principal) -> Policy:
+        caller = principal.caller
+        policy = self.configuration.base if caller is None else effective_policy(self.configuration, caller)
+        if policy is None:
+            raise errors.no_policy()
+        return policy
+
+    def _prepared(self, policy: Policy) -> EffectivePolicy:
+        found = self._policies.get(policy.name)
+        if found is None or found.policy is not policy:
+            key = policy.models, policy.upstreams
+            grant = self._grants.get(key)
+            if grant is None:
+                grant = self._grants[key] = ModelGrant(
+                    models=policy.models,
+                    upstreams=policy.upstreams,
+                    configuration=self.configuration,
+                    names=self.names,
+                    clients=self._clients,
+                    series=self._series,
+                )
+            found = self._policies[policy.name] = EffectivePolicy(policy, grant)
+        return found
+
+
+def _clients(bundle: Bundle, *, pools: Pools, previous: LiveConfiguration | None) -> dict[str, _Built]:
+    """Clients by upstream name. One whose definition, credential and egress are as before is taken over, with its
+    warm connections."""
+    configuration = bundle.configuration
+    before = previous._built if previous is not None and previous.configuration.egress == configuration.egress else {}
+    built: dict[str, _Built] = {}
+    for upstream in configuration.upstreams:
+        credential = bundle.credentials[upstream.credential.name]
+        old = before.get(upstream.name)
+        if old is not None and old.upstream == upstream and old.credential == credential:
+            built[upstream.name] = old
+        else:
+            client = build(upstream, credential, configuration.egress, pools)
+            built[upstream.name] = _Built(upstream, credential, client)
+    return built

@@ -1,0 +1,222 @@
+"""The request body: read within limits, its top-level members found, edited in place and never re-serialised."""
+
+import re
+from json.decoder import scanstring  # type: ignore[attr-defined] # the C string scanner; typeshed leaves it out
+from json.scanner import make_scanner  # type: ignore[attr-defined] # likewise
+from types import SimpleNamespace
+from typing import Any, Final
+
+import msgspec
+
+from gateway_proxy.inference import errors
+
+ROUTING_MEMBERS: Final = frozenset({"model", "stream", "max_tokens", "tags"})
+"""Members that the gateway acts on. Each must be spelled in one way only, or an upstream could read another value."""
+MAX_MEMBERS: Final = 1000
+"""Top-level members of a request; real ones have about twenty."""
+
+_LONE_SURROGATE: Final = re.compile(rb"\\u[dD][89a-fA-F][0-9a-fA-F]{2}")
+_BLANKS: Final = re.compile(r"[ \t\n\r]*").match
+_members_of = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
+
+
+def _refuse_constant(name: str) -> Any:
+    raise ValueError(name)
+
+
+# Finds where a value ends. Numbers are not converted: their digits may be many.
+_scan_value = make_scanner(
+    SimpleNamespace(
+        strict=True,
+        object_hook=None,
+        object_pairs_hook=None,
+        parse_float=len,
+        parse_int=len,
+        parse_constant=_refuse_constant,
+        memo={},
+    )
+)
+
+
+class Members:
+    """The top-level members of a body, by name, and where each lies in it."""
+
+    __slots__ = ("_compact", "_places", "_values", "body")
+
+    def __init__(self, body: bytes, values: dict[str, msgspec.Raw], places: "dict[str, _Place] | None") -> None:
+        self.body = body
+        self._values = values
+        self._places = places
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._values
+
+    @property
+    def stream(self) -> bool:
+        value = self._values.get("stream")
+        return value is not None and bytes(value) == b"true"
+
+    def model(self) -> str:
+        """The model the client names. Raises GatewayError 400 when it is missing, empty or no string."""
+        value = self._values.get("model")
+        if value is None:
+            raise errors.model_required()
+        raw = memoryview(value)
+        if raw[0] != 0x22:
+            raise errors.model_not_a_string()
+        name: str = msgspec.json.decode(raw, type=str)
+        if not name:
+            raise errors.model_required()
+        return name
+
+    def with_model(self, name: str) -> bytes:
+        """The body with another model's name, everything else byte for byte."""
+        return self.replaced({"model": msgspec.json.encode(name)})
+
+    def replaced(self, changes: dict[str, bytes | None]) -> bytes:
+        """The body with the values of the named members replaced, or the members cut out (None).
+
+        Everything else stays byte for byte. A name that is not in the body is passed over.
+        """
+        places = self._places
+        if places is None:
+            places = self._places = _compact_places(self._values)
+        body = self.body
+        parts: list[bytes] = []
+        position = 0
+        ordered = sorted((places[name], change) for name, change in changes.items() if name in places)
+        names_left = len(places)
+        for place, change in ordered:
+            if change is not None:
+                parts += (body[position : place.value], change)
+                position = place.end
+                continue
+            names_left -= 1
+            if place.following is not None:
+                parts.append(body[position : place.key])
+                position = place.following
+            else:
+                # The last member: the comma before it goes, unless nothing is left before it.
+                kept = b"".join([*parts, body[position : place.key]])
+                trimmed = kept.rstrip(b" \t\n\r")
+                parts = [trimmed[:-1] if trimmed.endswith(b",") else kept]
+                position = place.end
+        parts.append(body[position:])
+        return b"".join(parts)
+
+
+class _Place:
+    """Offsets of one member: its key's quotation mark, its value, the value's end, the next member's key."""
+
+    __slots__ = ("end", "following", "key", "value")
+
+    def __init__(self, key: int, value: int, end: int, following: int | None) -> None:
+        self.key = key
+        self.value = value
+        self.end = end
+        self.following = following
+
+    def __lt__(self, other: "_Place") -> bool:
+        return self.key < other.key
+
+
+def scan(body: bytes) -> Members:
+    """Validates the body as a JSON object and finds its members. Raises GatewayError 400."""
+    values = _values_of(body)
+    if len(values) > MAX_MEMBERS:
+        raise _too_many()
+    # What the members take at the least: braces, and for each a quoted key, a colon, the value and a comma. Only a
+    # body without a duplicate, an escaped key or white space is that short, so equality proves there is none.
+    shortest = 1
+    for name, value in values.items():
+        shortest += (len(name) if name.isascii() else len(name.encode())) + 4 + len(memoryview(value))
+    if shortest == len(body):
+        return Members(body, values, None)
+    return Members(body, values, _walked(body, values))
+
+
+def _values_of(body: bytes) -> dict[str, msgspec.Raw]:
+    try:
+        if not body.isascii():
+            body.decode()
+        try:
+            return _members_of(body)
+        except msgspec.ValidationError:
+            raise
+        except msgspec.DecodeError:
+            # JSON's grammar lets a lone surrogate escape stand; the upstream has its own words for it, which clients
+            # know. So it is passed over here, by another escape of the same length.
+            if not _LONE_SURROGATE.search(body):
+                raise
+            return _members_of(_LONE_SURROGATE.sub(rb"\\u0041", body))
+    except msgspec.ValidationError:
+        raise errors.invalid_request("the request body must be a JSON object", reason="BodyNotAnObject") from None
+    except RecursionError:
+        raise errors.invalid_request("the request body is nested too deeply", reason="BodyTooDeep") from None
+    except UnicodeDecodeError:
+        raise errors.invalid_request("the request body is not valid UTF-8", reason="BodyNotJSON") from None
+    except msgspec.DecodeError as error:
+        raise errors.invalid_request(f"the request body is not valid JSON: {error}", reason="BodyNotJSON") from None
+
+
+def _compact_places(values: dict[str, msgspec.Raw]) -> dict[str, _Place]:
+    places: dict[str, _Place] = {}
+    position = 1
+    previous: _Place | None = None
+    for name, raw in values.items():
+        if previous is not None:
+            previous.following = position
+        value = position + len(name.encode()) + 3
+        end = value + len(memoryview(raw))
+        previous = places[name] = _Place(position, value, end, None)
+        position = end + 1
+    return places
+
+
+def _walked(body: bytes, values: dict[str, msgspec.Raw]) -> dict[str, _Place]:
+    """The same for a body of any form, known to be valid JSON. Raises GatewayError 400 on an unclear spelling.
+
+    Latin-1 makes byte offsets and character offsets one; what is no ASCII can only be inside strings.
+    """
+    text = body.decode("latin-1")
+    places: dict[str, _Place] = {}
+    previous: _Place | None = None
+    position = _BLANKS(text, text.index("{") + 1).end()  # type: ignore[union-attr] # the pattern matches anything
+    count = 0
+    while text[position] == '"':
+        count += 1
+        if count > MAX_MEMBERS:
+            raise _too_many()
+        key = position
+        name, position = scanstring(text, key + 1, True)
+        escaped = position - key - 2 != len(name)
+        position = _skip(text, _skip(text, position) + 1)
+        value = position
+        raw = values.get(name)
+        if raw is not None and body.startswith(raw, value):  # type: ignore[arg-type] # takes any buffer
+            position += len(memoryview(raw))
+        else:
+            _, position = _scan_value(text, value)
+        if name in ROUTING_MEMBERS and (escaped or name in places):
+            how = "with escapes in its name" if escaped else "twice"
+            raise errors.invalid_request(
+                f'the request body names "{name}" {how}: write it once, as it is', reason="AmbiguousMember"
+            )
+        end = position
+        if previous is not None:
+            previous.following = key
+        previous = places[name] = _Place(key, value, end, None)
+        position = _skip(text, end)
+        if text[position] == ",":
+            position = _skip(text, position + 1)
+    return places
+
+
+def _skip(text: str, position: int) -> int:
+    return _BLANKS(text, position).end()  # type: ignore[union-attr] # the pattern matches anything
+
+
+def _too_many() -> errors.GatewayError:
+    return errors.invalid_request(
+        f"the request body has more than {MAX_MEMBERS} top-level members", reason="TooManyMembers"
+    )

@@ -1,0 +1,309 @@
+"""The errors the gateway answers itself: one status table, one envelope, messages that tell the way out.
+
+Every constructor returns a GatewayError to raise. `reason` is for audit lines and metrics: stable CamelCase, from this
+file only, so that it may be a metric label. Text that a client sent is quoted, bounded and stripped of control
+characters before it becomes part of a message.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Final
+
+import orjson
+
+TYPE_OF_STATUS: Final[Mapping[int, str]] = {
+    400: "invalid_request_error",
+    401: "authentication_error",
+    403: "permission_error",
+    404: "not_found_error",
+    405: "invalid_request_error",
+    408: "invalid_request_error",
+    413: "request_too_large",
+    415: "invalid_request_error",
+    429: "rate_limit_error",
+    431: "invalid_request_error",
+    501: "not_supported",
+    529: "overloaded_error",
+}
+"""The error type of each status; every other status is `api_error`."""
+
+_NO_RETRY: Final[Mapping[str, str]] = {"x-should-retry": "false"}
+MAX_QUOTED_CHARACTERS: Final = 100
+_LISTED_NAMES: Final = 12
+
+
+class GatewayError(Exception):
+    """An answer that the gateway gives in place of an upstream's."""
+
+    def __init__(
+        self, status: int, kind: str, message: str, *, reason: str, headers: Mapping[str, str] | None = None
+    ) -> None:
+        super().__init__(message)
+        self.status = status
+        self.type = kind
+        self.message = message
+        self.reason = reason
+        self.headers: Mapping[str, str] = headers or {}
+
+
+def error_type(status: int) -> str:
+    return TYPE_OF_STATUS.get(status, "api_error")
+
+
+def envelope(error: GatewayError, request_id: str) -> bytes:
+    """The error as a JSON body in Anthropic's form."""
+    return orjson.dumps(
+        {"type": "error", "error": {"type": error.type, "message": error.message}, "request_id": request_id}
+    )
+
+
+def stream_event(error: GatewayError, request_id: str) -> bytes:
+    """The error as a server-sent event, for a stream whose 200 is already on its way."""
+    return b"event: error\ndata: " + envelope(error, request_id) + b"\n\n"
+
+
+def quoted(text: str) -> str:
+    """Client text made fit for a message: bounded, printable, in quotation marks."""
+    shown = "".join(character if character.isprintable() else "�" for character in text[:MAX_QUOTED_CHARACTERS])
+    return f'"{shown}…"' if len(text) > MAX_QUOTED_CHARACTERS else f'"{shown}"'
+
+
+def _error(status: int, message: str, *, reason: str, headers: Mapping[str, str] | None = None) -> GatewayError:
+    return GatewayError(status, error_type(status), message, reason=reason, headers=headers)
+
+
+# --- who calls -------------------------------------------------------------------------------------------------------
+
+
+def missing_credential() -> GatewayError:
+    return _error(
+        401,
+        "no gateway key in the request: send it as `Authorization: Bearer <key>` or `x-api-key: <key>` "
+        "(in Claude Code, set ANTHROPIC_AUTH_TOKEN); ask your gateway's administrator for a key",
+        reason="MissingCredential",
+        headers=_NO_RETRY,
+    )
+
+
+def invalid_credential() -> GatewayError:
+    return _error(
+        401,
+        "the key is not known to this gateway: check that it was copied whole (ANTHROPIC_AUTH_TOKEN in Claude Code), "
+        "or ask your gateway's administrator for a new one",
+        reason="InvalidCredential",
+        headers=_NO_RETRY,
+    )
+
+
+def expired_credential(expired: str) -> GatewayError:
+    """`expired`: the moment in RFC 3339."""
+    return _error(
+        401,
+        f"the gateway key expired at {expired}: ask your gateway's administrator for a new one",
+        reason="ExpiredCredential",
+        headers=_NO_RETRY,
+    )
+
+
+def passthrough_disabled() -> GatewayError:
+    return _error(
+        401,
+        "this gateway does not take claude.ai logins: set ANTHROPIC_AUTH_TOKEN to a gateway key; "
+        "ask your gateway's administrator for one",
+        reason="PassthroughDisabled",
+        headers=_NO_RETRY,
+    )
+
+
+def credential_too_long(limit: int) -> GatewayError:
+    return _error(
+        401,
+        f"the credential is longer than {limit} characters: it is not a gateway key; send the key alone",
+        reason="InvalidCredential",
+        headers=_NO_RETRY,
+    )
+
+
+# --- what they may do ------------------------------------------------------------------------------------------------
+
+
+def no_policy() -> GatewayError:
+    return _error(
+        403,
+        "no policy of this gateway covers you: ask your gateway's administrator to grant you access",
+        reason="NoPolicy",
+    )
+
+
+def access_denied(policy: str) -> GatewayError:
+    return _error(
+        403,
+        f"the gateway policy {policy} denies you access: ask your gateway's administrator",
+        reason="AccessDenied",
+    )
+
+
+def policy_invalid(policy: str) -> GatewayError:
+    return _error(
+        403,
+        f"the gateway policy {policy} that decides for you is broken, so access is denied until it is repaired: "
+        "tell your gateway's administrator",
+        reason="PolicyInvalid",
+    )
+
+
+def model_not_allowed(name: str, allowed: Iterable[str] = ()) -> GatewayError:
+    """`allowed`: canonical ids of the models the caller may use; a few of them are named."""
+    return _error(400, _model_message(name, "is not open to you on this gateway", allowed), reason="ModelNotAllowed")
+
+
+def model_unknown(name: str, allowed: Iterable[str] = ()) -> GatewayError:
+    return _error(400, _model_message(name, "is not known to this gateway", allowed), reason="ModelUnknown")
+
+
+def model_without_upstream(name: str) -> GatewayError:
+    """The caller may use the model, but no upstream open to them serves it."""
+    return _error(
+        400,
+        f"model {quoted(name)} is open to you, but no upstream of this gateway serves it: choose another model "
+        "(/model in Claude Code) or tell your gateway's administrator",
+        reason="ModelWithoutUpstream",
+    )
+
+
+def _model_message(name: str, what: str, allowed: Iterable[str]) -> str:
+    names = list(allowed)
+    if not names:
+        return f"model {quoted(name)} {what}, and no other is: ask your gateway's administrator"
+    more = f" and {len(names) - _LISTED_NAMES} more" if len(names) > _LISTED_NAMES else ""
+    return (
+        f"model {quoted(name)} {what}: use {', '.join(names[:_LISTED_NAMES])}{more} (/model in Claude Code), "
+        "or ask your gateway's administrator for it"
+    )
+
+
+# --- the request itself ----------------------------------------------------------------------------------------------
+
+
+def invalid_request(message: str, *, reason: str = "InvalidRequest") -> GatewayError:
+    """400 with a message of the caller's; `reason` must be a constant."""
+    return _error(400, message, reason=reason)
+
+
+def model_required() -> GatewayError:
+    return _error(400, "model is required", reason="ModelRequired")
+
+
+def model_not_a_string() -> GatewayError:
+    return _error(400, "model must be a string", reason="ModelNotAString")
+
+
+def not_found() -> GatewayError:
+    return _error(
+        404,
+        "no such path on this gateway: it serves /v1/messages, /v1/messages/count_tokens and /v1/models; "
+        "GET /protocol lists everything",
+        reason="NotFound",
+    )
+
+
+def model_not_listed(name: str) -> GatewayError:
+    """For `GET /v1/models/{id}`."""
+    return _error(404, f"model {quoted(name)} is not among yours: GET /v1/models lists them", reason="ModelNotListed")
+
+
+def method_not_allowed(allowed: Iterable[str]) -> GatewayError:
+    methods = ", ".join(allowed)
+    return _error(405, f"this path takes {methods}", reason="MethodNotAllowed", headers={"allow": methods})
+
+
+def request_timeout() -> GatewayError:
+    return _error(408, "the request's body did not arrive in time: send it again", reason="RequestTimeout")
+
+
+def request_too_large(limit: int) -> GatewayError:
+    return _error(
+        413,
+        f"the request is larger than this gateway takes ({limit} bytes): shorten the conversation "
+        "(/compact in Claude Code) or leave out large files",
+        reason="RequestTooLarge",
+    )
+
+
+def headers_too_large() -> GatewayError:
+    return _error(431, "the request's headers are larger than this gateway takes", reason="HeadersTooLarge")
+
+
+def content_encoding_refused() -> GatewayError:
+    return _error(
+        415, "compressed request bodies are not taken: send it without content-encoding", reason="ContentEncoding"
+    )
+
+
+# --- the gateway's and the upstreams' state --------------------------------------------------------------------------
+
+
+def too_busy(retry_after_seconds: int = 1) -> GatewayError:
+    """The bytes of all requests being read are at their bound."""
+    return _error(
+        429,
+        f"this gateway is reading as many requests as it may hold: try again in {retry_after_seconds} s",
+        reason="TooBusy",
+        headers={"retry-after": str(retry_after_seconds)},
+    )
+
+
+def rate_limited(message: str, *, retry_after_seconds: int, reason: str = "RateLimited") -> GatewayError:
+    return _error(429, message, reason=reason, headers={"retry-after": str(retry_after_seconds)})
+
+
+def not_supported(message: str) -> GatewayError:
+    return _error(501, message, reason="NotSupported", headers=_NO_RETRY)
+
+
+def overloaded(headers: Mapping[str, str] | None = None) -> GatewayError:
+    return _error(529, "the upstream is at capacity: try again shortly", reason="Overloaded", headers=headers)
+
+
+def all_upstreams_failed(attempted: int) -> GatewayError:
+    return _error(502, f"all upstreams failed ({attempted} attempted)", reason="UpstreamsFailed")
+
+
+def upstream_broke_off() -> GatewayError:
+    """For a stream that ended before its message did."""
+    return _error(502, "the upstream broke off in the middle of its answer: try again", reason="UpstreamBrokeOff")
+
+
+def upstream_silent(seconds: float) -> GatewayError:
+    return _error(502, f"the upstream sent nothing for {seconds:g} s: try again", reason="UpstreamSilent")
+
+
+def upstream_broke_protocol() -> GatewayError:
+    return _error(502, "the upstream's answer could not be read: try again", reason="UpstreamProtocol")
+
+
+def not_ready() -> GatewayError:
+    return _error(
+        503,
+        "this gateway has no configuration yet: try again shortly",
+        reason="NotReady",
+        headers={"retry-after": "2"},
+    )
+
+
+def draining() -> GatewayError:
+    """Also the in-band error of a stream that outlives the drain."""
+    return _error(
+        503,
+        "this gateway instance is shutting down: send the request again",
+        reason="Draining",
+        headers={"retry-after": "1"},
+    )
+
+
+def internal_error() -> GatewayError:
+    """A fault of the gateway's own; what happened is in its log beside the request id."""
+    return _error(
+        500,
+        "the gateway failed on this request: try again, and give the request id to its administrator",
+        reason="InternalError",
+    )

@@ -1,0 +1,54 @@
+"""Server-sent events as far as a relay must know them: where one ends, and which kinds have passed."""
+
+from typing import Final
+
+import orjson
+
+PING: Final = b'event: ping\ndata: {"type": "ping"}\n\n'
+_DATA: Final = b"data:"
+
+
+def last_border(data: bytes | bytearray, start: int = 0) -> int:
+    """The offset behind the last blank line whose line ends lie at `start` or later, or 0: an event ends there.
+
+    Lines may end in LF, CRLF or CR, as the event stream format allows.
+    """
+    found = data.rfind(b"\n\n", start)
+    border = found + 2 if found >= 0 else 0
+    if b"\r" in data:
+        for blank in (b"\n\r\n", b"\r\r"):
+            found = data.rfind(blank, start)
+            if found >= 0:
+                border = max(border, found + len(blank))
+    return border
+
+
+class StreamState:
+    """Which of the events that end a message have passed."""
+
+    __slots__ = ("error", "stop")
+
+    def __init__(self) -> None:
+        self.stop = False
+        """`message_stop`: the message is whole."""
+        self.error = False
+
+    def observe(self, events: bytes) -> None:
+        """Looks at whole events. Cheap to skip: needed only for data that holds `message_stop` or `error`."""
+        for line in events.splitlines():
+            if line.startswith(b"event:"):
+                self._seen(line[6:].strip())
+            elif line.startswith(_DATA) and (b"message_stop" in line or b"error" in line):
+                try:
+                    event = orjson.loads(line[5:])
+                except ValueError:
+                    continue
+                kind = event.get("type") if isinstance(event, dict) else None
+                if isinstance(kind, str):
+                    self._seen(kind.encode())
+
+    def _seen(self, kind: bytes) -> None:
+        if kind == b"message_stop":
+            self.stop = True
+        elif kind == b"error":
+            self.error = True

@@ -1,0 +1,128 @@
+"""`claude-gateway-proxy`: arguments, process settings, exit codes."""
+
+import argparse
+import gc
+import resource
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+from gateway_proxy.options import Address, Options
+from gateway_proxy.version import VERSION
+
+SWITCH_SECONDS: Final = 0.001
+"""How long a thread may hold the interpreter while the event loop wants it. A configuration is built in a thread; with
+Python's 5 ms each turn of the event loop would wait that long meanwhile."""
+
+_EPILOG = """\
+examples:
+  claude-gateway-proxy --config /etc/claude-gateway
+  claude-gateway-proxy --config ./bundle --listen 127.0.0.1:8080 --admin-listen 127.0.0.1:0 --metrics-listen 127.0.0.1:0
+
+The directory holds a compiled configuration, as the operator mounts it or `claude-gateway up` writes it. It is followed:
+a new one is verified, built and put in force without a restart, a broken one leaves the last good one in force. Until
+the first one is there, /readyz says 503 and the process waits.
+
+signals:
+  SIGTERM   not ready at once, five more seconds of accepting, then open streams up to the gateway's drain time
+  SIGINT    stops accepting at once; open streams have five seconds
+  a second  ends at once
+
+exit status: 0 after a drain, 1 when something failed, 2 for arguments that make no sense.
+The operational log goes to standard error, the audit log to standard output, both as JSON lines.
+"""
+
+
+def _address(text: str) -> Address:
+    try:
+        return Address.parse(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+
+
+def _seconds(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value <= 3600:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds from 0 to 3600")
+    return value
+
+
+def parser() -> argparse.ArgumentParser:
+    arguments = argparse.ArgumentParser(
+        prog="claude-gateway-proxy",
+        description="The data plane of a Claude gateway: takes Claude Code's requests and relays them to the upstreams.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    add = arguments.add_argument
+    add("--config", type=Path, required=True, metavar="DIR", help="the directory with the compiled configuration")
+    add(
+        "--listen", type=_address, default=Address("0.0.0.0", 8080), metavar="HOST:PORT",  # noqa: S104  a pod's service port
+        help="where developers connect; port 0 takes a free one (default: 0.0.0.0:8080)",
+    )  # fmt: skip
+    add(
+        "--admin-listen", type=_address, default=Address("0.0.0.0", 8081), metavar="HOST:PORT",  # noqa: S104  the operator's
+        help="GET /status: loaded revision, last load error, open streams (default: 0.0.0.0:8081)",
+    )  # fmt: skip
+    add(
+        "--metrics-listen", type=_address, default=Address("0.0.0.0", 9090), metavar="HOST:PORT",  # noqa: S104  Prometheus'
+        help="GET /metrics, without a token (default: 0.0.0.0:9090)",
+    )  # fmt: skip
+    add("--admin-token-file", type=Path, metavar="FILE", help="/status asks for this file's content as bearer token")
+    add(
+        "--log-level",
+        choices=("debug", "info", "warning", "error"),
+        default="info",
+        help="of the operational log (default: info)",
+    )
+    add(
+        "--drain-accept",
+        type=_seconds,
+        default=5.0,
+        metavar="SECONDS",
+        help="how long connections are accepted after SIGTERM (default: 5)",
+    )
+    add("--version", action="version", version=f"claude-gateway-proxy {VERSION}")
+    return arguments
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs until a signal; returns the exit status."""
+    given = parser().parse_args(arguments)
+    options = Options(
+        config=given.config,
+        listen=given.listen,
+        admin_listen=given.admin_listen,
+        metrics_listen=given.metrics_listen,
+        admin_token_file=given.admin_token_file,
+        log_level=given.log_level,
+        drain_accept_seconds=given.drain_accept,
+    )
+    _raise_open_files_limit()
+    sys.setswitchinterval(SWITCH_SECONDS)
+    # Requests make few cycles; looking for them every 700 allocations would cost more than they hold.
+    gc.set_threshold(20_000, 20, 20)
+
+    # Only now, so that --help and a mistyped option are answered at once.
+    from gateway_proxy.app import run
+
+    return run(options)
+
+
+def _raise_open_files_limit() -> None:
+    """Each stream holds two sockets; many systems start a process with 1,024 descriptors and allow far more."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != hard:
+        try:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+        except (OSError, ValueError):
+            return  # some systems name a hard limit that they do not grant
+
+
+if __name__ == "__main__":
+    sys.exit(main())

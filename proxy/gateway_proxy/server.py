@@ -1,0 +1,323 @@
+"""The HTTP server: aiohttp's connection handling and parser, our own dispatch and response heads.
+
+One task per connection serves its requests one after the other. A request's handler writes its answer through the
+ClientRequest; what it raises as GatewayError becomes the answer. The handler is cancelled when the client goes.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, Final, Protocol, cast
+
+from aiohttp import web
+from aiohttp.http_exceptions import LineTooLong
+from aiohttp.streams import EMPTY_PAYLOAD, StreamReader
+from aiohttp.web_protocol import RequestHandler, RequestPayloadError, _ErrInfo
+
+from gateway_proxy.inference import errors
+from gateway_proxy.inference.client import ClientRequest, request_id_of
+from gateway_proxy.inference.errors import GatewayError
+from gateway_proxy.upstream.ticker import Ticker
+
+log = logging.getLogger(__name__)
+
+Handler = Callable[[ClientRequest], Awaitable[None]]
+Routes = Mapping[str, Mapping[str, Handler]]
+"""Path → method → handler. Paths are matched as they are sent, byte for byte: nothing is decoded or tidied."""
+
+HEAD_LIMIT: Final = 64 * 1024
+"""Bytes of a request's head; more is 431."""
+_LINE_LIMIT: Final = 16 * 1024
+"""Bytes of one header or of the request line. Tokens of identity providers with many groups come near 8 KiB."""
+_HEADERS_LIMIT: Final = 128
+_READ_BUFFER: Final = 512 * 1024
+"""Bytes of a body that are held before its handler reads them."""
+_LINGER_BYTES: Final = 64 * 1024 * 1024
+_LINGER_SECONDS: Final = 10.0
+"""How much, and for how long, of an unread body is dropped so that its client gets to read the answer."""
+_FAREWELL_SECONDS: Final = 2.0
+"""After an answer to something that was no request: time for the client to read it."""
+
+
+class Timeouts:
+    """How patient the server is, in seconds."""
+
+    __slots__ = ("head", "idle", "silence")
+
+    def __init__(self, *, head: float = 60.0, silence: float = 60.0, idle: float = 650.0) -> None:
+        self.head = head
+        """For a request's head, from its first byte."""
+        self.silence = silence
+        """Between two packets of a request's body."""
+        self.idle = idle
+        """Between two requests. Longer than the 600 s of common load balancers: they must be the ones to close."""
+
+
+class Draining(Protocol):
+    @property
+    def draining(self) -> bool: ...
+
+
+class GatewayServer(web.Server):
+    """Makes a connection for every client. `routes` is all there is; everything else is 404."""
+
+    def __init__(
+        self,
+        routes: Routes,
+        *,
+        drain: Draining,
+        ticker: Ticker,
+        timeouts: Timeouts | None = None,
+        refused: Callable[[GatewayError], None] = lambda error: None,
+    ) -> None:
+        """`refused` is told of each answer to something that was no request, or to no path."""
+        super().__init__(_unused, handler_cancellation=True, access_log=None)
+        self.routes = routes
+        self.drain = drain
+        self.ticker = ticker
+        self.timeouts = timeouts or Timeouts()
+        self.refused = refused
+
+    def __call__(self) -> "ClientConnection":
+        return ClientConnection(self, self._loop)
+
+    async def shutdown(self, timeout: float | None = None) -> None:  # noqa: ASYNC109 - aiohttp's signature
+        await self.stop()
+
+    async def stop(self) -> None:
+        """Ends every connection at once. Draining comes before."""
+        connections = cast("list[ClientConnection]", self.connections)
+        tasks = [task for connection in connections if (task := connection.cut()) is not None]
+        if tasks:
+            await asyncio.wait(tasks, timeout=5.0)
+
+
+async def _unused(request: web.BaseRequest) -> web.StreamResponse:
+    raise NotImplementedError("connections dispatch by themselves")
+
+
+class ClientConnection(RequestHandler):
+    """aiohttp's connection with a request loop of our own: no request object, no task and no router per request."""
+
+    __slots__ = ("_farewell", "_head_bytes", "_heard", "_server", "_since", "flow", "reading", "ticking")
+
+    def __init__(self, server: GatewayServer, loop: asyncio.AbstractEventLoop) -> None:
+        super().__init__(
+            server,
+            loop=loop,
+            access_log=None,  # type: ignore[arg-type] # None is aiohttp's way to turn it off
+            keepalive_timeout=0,
+            auto_decompress=False,
+            max_line_size=_LINE_LIMIT,
+            max_field_size=_LINE_LIMIT,
+            max_headers=_HEADERS_LIMIT,
+            read_bufsize=_READ_BUFFER,
+            logger=log,
+        )
+        self._server = server
+        self._head_bytes = 0
+        self._heard = False
+        self._since = loop.time()
+        self._farewell: asyncio.Future[None] | None = None
+        self.flow: Flow | None = None
+        """Who is to stop while the client takes no more bytes."""
+        self.reading: ClientRequest | None = None
+        """The request whose body is being waited for."""
+        self.ticking: Callable[[float], None] | None = None
+        """Called with each tick while an answer streams."""
+
+    @property
+    def broken(self) -> bool:
+        """Whether bytes came that are neither part of a body nor a request; nothing behind them can be read."""
+        return bool(self._messages) and isinstance(self._messages[-1][0], _ErrInfo)
+
+    # --- transport ---
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        super().connection_made(transport)
+        self._server.ticker.add(self)
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        self._server.ticker.discard(self)
+        if self._farewell is not None and not self._farewell.done():
+            self._farewell.set_result(None)
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        self._heard = True
+        if self._waiter is None:
+            super().data_received(data)
+            if self.reading is not None and self.broken:
+                self.reading.payload.set_exception(RequestPayloadError("the body's framing is broken"))
+            return
+        if not self._head_bytes:
+            self._since = self._loop.time()
+        self._head_bytes += len(data)
+        super().data_received(data)
+        if self._head_bytes > HEAD_LIMIT and not self._messages and not self._close:
+            self._refuse_head(errors.headers_too_large())
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        if self.flow is not None:
+            self.flow.pause()
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        if self.flow is not None:
+            self.flow.resume()
+
+    def tick(self, now: float) -> None:
+        """Looks at this connection's deadlines."""
+        if self.ticking is not None:
+            self.ticking(now)
+        elif self._waiter is not None:
+            timeouts = self._server.timeouts
+            if self._head_bytes:
+                if now - self._since >= timeouts.head:
+                    self._refuse_head(errors.request_timeout())
+            elif now - self._since >= timeouts.idle:
+                self.force_close()
+        elif self.reading is not None:
+            if self._heard:
+                self._heard = False
+                self._since = now
+            elif now - self._since >= self._server.timeouts.silence:
+                self.reading.payload.set_exception(errors.request_timeout())
+
+    def cut(self) -> "asyncio.Task[None] | None":
+        """Ends the connection and whatever runs on it; returns the task that is then ending."""
+        task = self._task_handler
+        self.force_close()
+        if task is not None:
+            task.cancel()
+        return task
+
+    # --- requests ---
+
+    async def start(self) -> None:
+        loop = self._loop
+        manager = self._server
+        while not self._force_close and not self._close:
+            if not self._messages:
+                self._head_bytes = 0
+                self._since = loop.time()
+                self._waiter = loop.create_future()
+                try:
+                    await self._waiter
+                finally:
+                    self._waiter = None
+            if not self._messages:
+                break
+            message, payload = self._messages.popleft()
+            parser = self._parser
+            if parser is not None:
+                parser.message_consumed()
+            if self._buffer_paused and len(self._messages) <= self._msg_queue_resume_size:
+                self._resume_reading_if_drained()
+            manager.requests_count += 1
+            if isinstance(message, _ErrInfo):
+                await self._refuse_message(message)
+                break
+            request = ClientRequest(self, message, payload, closing=manager.drain.draining)
+            self._heard = True
+            await self._serve(request)
+            if not payload.is_eof() and not await self._linger(payload, request):
+                self._close = True
+                await self._part()
+                break
+            if request.closes:
+                break
+        self._task_handler = None
+        if self.transport is not None:
+            self.transport.close()
+
+    async def _serve(self, request: ClientRequest) -> None:
+        try:
+            methods = self._server.routes.get(request.path)
+            if methods is None:
+                raise errors.not_found()
+            handler = methods.get(request.method)
+            if handler is None:
+                raise errors.method_not_allowed(methods)
+            await handler(request)
+        except GatewayError as error:
+            if methods is None or handler is None:
+                self._server.refused(error)
+            if request.started:
+                request.abort()
+            else:
+                request.refuse(error)
+        except ConnectionError:
+            request.abort()
+        except Exception:
+            log.exception("a request failed", extra={"event": "request.failed", "request_id": request.request_id})
+            if request.started:
+                request.abort()
+            else:
+                request.refuse(errors.internal_error())
+        finally:
+            self.flow = None
+            self.ticking = None
+            self.reading = None
+
+    async def _linger(self, payload: StreamReader, request: ClientRequest) -> bool:
+        """Drops the rest of a body that nobody reads; whether its end was reached within the bounds."""
+        if self.broken or (request.closes and request.headers.get("Expect")):
+            return False
+        left = _LINGER_BYTES
+        try:
+            async with asyncio.timeout(_LINGER_SECONDS):
+                while not payload.is_eof() and left > 0:
+                    left -= len(await payload.readany())
+        except (TimeoutError, RequestPayloadError, GatewayError):
+            return False
+        return payload.is_eof()
+
+    def _refuse_head(self, error: GatewayError) -> None:
+        """Answers a head that is not over, and wakes the loop to end the connection."""
+        self._write_refusal(error)
+        self._head_bytes = 0
+        if self._waiter is not None and not self._waiter.done():
+            self._messages.append((_ErrInfo(error.status, error, ""), EMPTY_PAYLOAD))
+            self._waiter.set_result(None)
+
+    async def _refuse_message(self, info: _ErrInfo) -> None:
+        if not isinstance(info.exc, GatewayError):
+            too_large = isinstance(info.exc, LineTooLong) or "Too many headers" in info.message
+            self._write_refusal(
+                errors.headers_too_large()
+                if too_large
+                else errors.invalid_request("the request is not valid HTTP/1.1", reason="MalformedRequest")
+            )
+        await self._part()
+
+    def _write_refusal(self, error: GatewayError) -> None:
+        self._close = True
+        self._server.refused(error)
+        if self.transport is not None:
+            self.transport.write(ClientRequest.refusal(error, request_id_of(None), closing=True))
+
+    async def _part(self) -> None:
+        """Closes our side and waits a little for the client's: a reset would take the answer from it."""
+        transport = self.transport
+        if transport is None:
+            return
+        if transport.can_write_eof():
+            transport.write_eof()
+        self._farewell = self._loop.create_future()
+        handle = self._loop.call_later(_FAREWELL_SECONDS, _finish, self._farewell)
+        try:
+            await self._farewell
+        finally:
+            handle.cancel()
+
+
+class Flow(Protocol):
+    def pause(self) -> None: ...
+    def resume(self) -> None: ...
+
+
+def _finish(future: "asyncio.Future[None]") -> None:
+    if not future.done():
+        future.set_result(None)

@@ -1,0 +1,35 @@
+"""What the parts of one process share."""
+
+from dataclasses import dataclass, field
+
+from gateway_proxy.config.holder import Holder
+from gateway_proxy.config.live import LiveConfiguration
+from gateway_proxy.drain import Drain
+from gateway_proxy.inference import errors
+from gateway_proxy.telemetry.audit import AuditLog
+from gateway_proxy.telemetry.metrics import Metrics
+
+
+@dataclass(slots=True)
+class Services:
+    audit: AuditLog
+    holder: Holder = field(default_factory=Holder)
+    metrics: Metrics = field(default_factory=Metrics)
+    drain: Drain = field(default_factory=Drain)
+
+    def __post_init__(self) -> None:
+        self.metrics.open_streams = lambda: self.drain.open_streams
+        self.metrics.draining = lambda: self.drain.draining
+        self.metrics.audit_dropped = lambda: self.audit.dropped
+
+    @property
+    def ready(self) -> bool:
+        """Whether new work should come here; a store or an upstream that is down does not change it."""
+        return self.holder.current is not None and not self.drain.draining
+
+    def configuration(self) -> LiveConfiguration:
+        """The configuration in force; raises GatewayError (503) before there is one."""
+        current = self.holder.current
+        if current is None:
+            raise errors.not_ready()
+        return current

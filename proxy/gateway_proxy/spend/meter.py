@@ -1,0 +1,188 @@
+"""Reads the usage out of an answer as it passes. Nothing here changes a byte, and nothing here raises.
+
+Most of a stream is `content_block_delta`: of those only the length of the text is taken, by two searches, because it is
+the estimate that an aborted stream is billed by. Every other event that says `"usage"` is parsed.
+"""
+
+import zlib
+from typing import Any, Final
+
+import msgspec
+import orjson
+
+from gateway_proxy.spend.usage import Usage, count, estimated_tokens, usage_of
+
+__all__ = ["StreamMeter", "Usage", "meter_json"]
+
+MAX_LINE_BYTES: Final = 4 * 1024 * 1024
+"""A longer line of a stream is passed over unread; usage events have under a kilobyte."""
+MAX_INFLATED_BYTES: Final = 64 * 1024 * 1024
+
+_DATA: Final = b"data:"
+_DELTA_TYPE: Final = b'"content_block_delta"'
+_STOP_TYPE: Final = b'"message_stop"'
+_USAGE: Final = b'"usage"'
+_DELTA_START: Final = b'event: content_block_delta\ndata: {"type":"content_block_delta"'
+_DELTA_DATA_OFFSET: Final = len(b"event: content_block_delta\n")
+_DELTA_KIND_OFFSET: Final = 40
+"""Of the delta's own type in a data line as the Anthropic API writes it; the first `_delta` is the event's."""
+_TEXT_MEMBERS: Final = ("text", "thinking", "partial_json")
+
+
+class StreamMeter:
+    """Fed with a stream's bytes in any portions; cheapest when each is one whole event."""
+
+    __slots__ = ("_characters", "_final", "_held", "_pieces", "_skipping", "_usage", "complete")
+
+    def __init__(self) -> None:
+        self.complete = False
+        """Whether `message_stop` was seen."""
+        self._usage = Usage()
+        self._characters = 0
+        self._final = False
+        self._pieces: list[bytes] = []
+        self._held = 0
+        self._skipping = False
+
+    def feed(self, data: bytes) -> None:
+        if (
+            not self._held
+            and data.startswith(_DELTA_START)
+            and data.endswith(b"\n\n")
+            and data.count(b"\n") == 3
+            and not self._skipping
+            and len(data) < MAX_LINE_BYTES
+        ):
+            self._characters += _delta_characters(data, start=_DELTA_DATA_OFFSET)
+            return
+        lines = data.split(b"\n")
+        rest = lines.pop()
+        for line in lines:
+            if self._skipping:
+                self._skipping = False
+            elif self._held:
+                self._pieces.append(line)
+                self._take_held()
+            else:
+                self._take(line)
+        if rest and not self._skipping:
+            self._pieces.append(rest)
+            self._held += len(rest)
+            if self._held > MAX_LINE_BYTES:
+                self._pieces.clear()
+                self._held = 0
+                self._skipping = True
+
+    def usage(self) -> Usage:
+        """What the stream used up to now; the output is estimated while no final count has come."""
+        if self._held:
+            self._take_held()
+        if not self._final and self._characters:
+            estimate = estimated_tokens(self._characters)
+            if estimate > self._usage.output_tokens:
+                self._usage.output_tokens = estimate
+                self._usage.estimated = True
+        return self._usage
+
+    def _take_held(self) -> None:
+        line = b"".join(self._pieces)
+        self._pieces.clear()
+        self._held = 0
+        self._take(line)
+
+    def _take(self, line: bytes) -> None:
+        if not line.startswith(_DATA) or len(line) > MAX_LINE_BYTES:
+            return
+        if _DELTA_TYPE in line[:64]:
+            self._characters += _delta_characters(line, start=0)
+        elif _USAGE in line:
+            self._read(line)
+        elif _STOP_TYPE in line[:64]:
+            self.complete = True
+
+    def _read(self, line: bytes) -> None:
+        try:
+            event: Any = orjson.loads(line[len(_DATA) :])
+        except ValueError:
+            return
+        if not isinstance(event, dict):
+            return
+        kind = event.get("type")
+        if kind == "message_start":
+            message = event.get("message")
+            if isinstance(message, dict):
+                started = usage_of(message.get("usage"))
+                self._usage.raise_to(started)
+                self._usage.speed = started.speed
+                self._usage.output_tokens = max(self._usage.output_tokens, started.output_tokens)
+        elif kind == "message_delta":
+            members = event.get("usage")
+            self._usage.raise_to(usage_of(members))
+            if isinstance(members, dict) and type(members.get("output_tokens")) is int:
+                self._usage.output_tokens = count(members["output_tokens"])
+                self._final = True
+        elif kind == "message_stop":
+            self.complete = True
+
+
+def _delta_characters(line: bytes, *, start: int) -> int:
+    """Characters of text in the data line at `start`, taken as its bytes; signatures and citations are no output.
+
+    The end is the last quotation mark, not the line's: the API pads some events with blanks.
+    """
+    kind = line.find(b'_delta",', start + _DELTA_KIND_OFFSET)
+    if kind < 0:
+        return _parsed_delta_characters(line[start:])
+    value = line.find(b':"', kind)
+    if value < 0 or line.startswith((b"signature", b"citations"), kind - 9):
+        return 0
+    return max(line.rfind(b'"') - value - 2, 0)
+
+
+def _parsed_delta_characters(line: bytes) -> int:
+    """The same for a line with another member order or white space than the API's."""
+    try:
+        event: Any = orjson.loads(line[len(_DATA) :])
+    except ValueError:
+        return 0
+    delta = event.get("delta") if isinstance(event, dict) else None
+    if not isinstance(delta, dict):
+        return 0
+    return sum(len(text.encode()) for name in _TEXT_MEMBERS if isinstance(text := delta.get(name), str))
+
+
+class _Message(msgspec.Struct):
+    usage: msgspec.Raw = msgspec.Raw(b"null")
+
+
+_message_decoder = msgspec.json.Decoder(_Message)
+
+
+def meter_json(body: bytes, content_encoding: str | None) -> Usage:
+    """The usage of a whole JSON answer. Without a readable one the output is estimated by the body's length, since an
+    answer that was given is never free."""
+    plain = _decoded(body, content_encoding)
+    if plain is None:
+        return Usage(output_tokens=estimated_tokens(len(body)), estimated=True)
+    try:
+        members = orjson.loads(_message_decoder.decode(plain).usage)
+    except (ValueError, RecursionError):
+        members = None
+    if not isinstance(members, dict):
+        return Usage(output_tokens=estimated_tokens(len(plain)), estimated=True)
+    return usage_of(members)
+
+
+def _decoded(body: bytes, content_encoding: str | None) -> bytes | None:
+    """The body without gzip or deflate; None when it cannot be decoded here."""
+    encoding = (content_encoding or "identity").strip().lower()
+    if encoding == "identity":
+        return body
+    if encoding not in ("gzip", "x-gzip", "deflate"):
+        return None
+    inflater = zlib.decompressobj(wbits=zlib.MAX_WBITS | 32)
+    try:
+        plain = inflater.decompress(body, MAX_INFLATED_BYTES)
+    except zlib.error:
+        return None
+    return plain if inflater.eof else None

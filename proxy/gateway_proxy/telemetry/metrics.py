@@ -1,0 +1,303 @@
+"""What Prometheus sees of a gateway.
+
+The request path adds to plain numbers in a Series that its route holds; the exposition is built from them at a scrape.
+Every label value is a configured name, a canonical model id or a constant of ours: client text never becomes a label.
+"""
+
+import time
+from bisect import bisect_left
+from collections.abc import Callable, Collection, Iterator
+from typing import Final
+
+from prometheus_client import CollectorRegistry
+from prometheus_client.core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    HistogramMetricFamily,
+    Metric,
+)
+from prometheus_client.gc_collector import GCCollector
+from prometheus_client.platform_collector import PlatformCollector
+from prometheus_client.process_collector import ProcessCollector
+from prometheus_client.registry import Collector
+
+from gateway_proxy.spend.usage import Usage
+
+DURATION_BOUNDS: Final = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0)
+FIRST_BYTE_BOUNDS: Final = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0)
+"""In seconds. An answer takes from a tenth of a second to ten minutes; its first byte seldom over two."""
+
+_FAILURES: Final = frozenset({"401", "403", "404", "429", "501", "5xx", "Connect", "Timeout", "Protocol", "Reset"})
+_MAX_REASONS: Final = 64
+
+
+class Distribution:
+    """Counts per bucket; the last one is for everything above the bounds."""
+
+    __slots__ = ("bounds", "counts", "total")
+
+    def __init__(self, bounds: tuple[float, ...]) -> None:
+        self.bounds = bounds
+        self.counts = [0] * (len(bounds) + 1)
+        self.total = 0.0
+
+    def observe(self, value: float) -> None:
+        self.counts[bisect_left(self.bounds, value)] += 1
+        self.total += value
+
+    def cumulative(self) -> list[tuple[str, float]]:
+        running = 0
+        buckets: list[tuple[str, float]] = []
+        for bound, number in zip((*self.bounds, "+Inf"), self.counts, strict=True):
+            running += number
+            buckets.append((str(bound), running))
+        return buckets
+
+
+class UpstreamSeries:
+    """What is counted for one upstream, whichever the model."""
+
+    __slots__ = ("attempts_failed", "duration", "first_byte", "name")
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.duration = Distribution(DURATION_BOUNDS)
+        self.first_byte = Distribution(FIRST_BYTE_BOUNDS)
+        self.attempts_failed: dict[str, int] = {}
+
+
+class Series:
+    """What is counted for one (upstream, model)."""
+
+    __slots__ = (
+        "cache_read",
+        "cache_write_1h",
+        "cache_write_5m",
+        "estimated",
+        "input",
+        "model",
+        "output",
+        "requests",
+        "upstream",
+        "web_searches",
+    )
+
+    def __init__(self, upstream: UpstreamSeries, model: str) -> None:
+        self.upstream = upstream
+        self.model = model
+        self.requests: dict[int, int] = {}
+        self.input = self.output = self.cache_read = self.cache_write_5m = self.cache_write_1h = 0
+        self.web_searches = self.estimated = 0
+
+    def finished(self, status: int, seconds: float, first_byte_seconds: float | None, usage: Usage | None) -> None:
+        """Counts a request that this route answered, with whatever status."""
+        self.requests[status] = self.requests.get(status, 0) + 1
+        upstream = self.upstream
+        upstream.duration.observe(seconds)
+        if first_byte_seconds is not None:
+            upstream.first_byte.observe(first_byte_seconds)
+        if usage is not None:
+            self.input += usage.input_tokens
+            self.output += usage.output_tokens
+            self.cache_read += usage.cache_read_input_tokens
+            self.cache_write_5m += usage.cache_creation_5m_input_tokens
+            self.cache_write_1h += usage.cache_creation_1h_input_tokens
+            self.web_searches += usage.web_search_requests
+            self.estimated += usage.estimated
+
+    def attempt_failed(self, reason: str) -> None:
+        """Counts an attempt after which another upstream was tried, or none was left."""
+        if reason not in _FAILURES:
+            reason = "Other"
+        failed = self.upstream.attempts_failed
+        failed[reason] = failed.get(reason, 0) + 1
+
+    def tokens(self) -> tuple[tuple[str, int], ...]:
+        return (
+            ("input", self.input),
+            ("output", self.output),
+            ("cache_read", self.cache_read),
+            ("cache_write_5m", self.cache_write_5m),
+            ("cache_write_1h", self.cache_write_1h),
+        )
+
+
+class ConfigState:
+    """What is known of the configuration's loading; the admin status says the same in words."""
+
+    def __init__(self) -> None:
+        self.revision = ""
+        self.sequence = 0
+        self.loads = 0
+        self.loaded_at: float | None = None
+        self.failures: dict[str, int] = {}
+        self.failing: str | None = None
+        """The reason why the newest bundle is not in force; None when it is."""
+        self.load_seconds = 0.0
+
+
+class Metrics(Collector):
+    """All series of one process. Made once; used from the event loop, scraped on it too, so nothing is locked."""
+
+    def __init__(self) -> None:
+        self.config = ConfigState()
+        self.open_streams: Callable[[], int] = lambda: 0
+        self.audit_dropped: Callable[[], int] = lambda: 0
+        self.draining: Callable[[], bool] = lambda: False
+        self._refusals: dict[str, int] = {}
+        self._clients_gone = 0
+        self._upstreams: dict[str, UpstreamSeries] = {}
+        self._series: dict[tuple[str, str], Series] = {}
+        self.registry = CollectorRegistry(auto_describe=False)
+        self.registry.register(self)
+        for collector in (ProcessCollector, PlatformCollector, GCCollector):
+            collector(registry=self.registry)
+
+    def series(self, upstream: str, model: str) -> Series:
+        """The series of a configured upstream and a canonical model id; the same object each time."""
+        found = self._series.get((upstream, model))
+        if found is None:
+            above = self._upstreams.get(upstream)
+            if above is None:
+                above = self._upstreams[upstream] = UpstreamSeries(upstream)
+            found = self._series[upstream, model] = Series(above, model)
+        return found
+
+    def keep_only(self, upstreams: Collection[str], models: Collection[str]) -> None:
+        """Forgets the series of upstreams and models that the configuration no longer has."""
+        self._series = {
+            names: series for names, series in self._series.items() if names[0] in upstreams and names[1] in models
+        }
+        self._upstreams = {name: series for name, series in self._upstreams.items() if name in upstreams}
+
+    def refused(self, reason: str) -> None:
+        """Counts an answer of the gateway's own by the reason of its GatewayError."""
+        if reason not in self._refusals and len(self._refusals) >= _MAX_REASONS:
+            reason = "Other"
+        self._refusals[reason] = self._refusals.get(reason, 0) + 1
+
+    def client_gone(self) -> None:
+        self._clients_gone += 1
+
+    def collect(self) -> Iterator[Metric]:
+        yield from self._collect_requests()
+        yield from self._collect_upstreams()
+        yield from self._collect_process()
+        yield from self._collect_config()
+
+    def _collect_requests(self) -> Iterator[Metric]:
+        requests = CounterMetricFamily(
+            "claude_gateway_requests",
+            "Inference requests answered through an upstream, by its answer's status.",
+            labels=("upstream", "model", "status"),
+        )
+        tokens = CounterMetricFamily(
+            "claude_gateway_tokens", "Tokens that upstreams reported.", labels=("upstream", "model", "kind")
+        )
+        searches = CounterMetricFamily(
+            "claude_gateway_web_searches", "Web searches that upstreams reported.", labels=("upstream", "model")
+        )
+        estimated = CounterMetricFamily(
+            "claude_gateway_usage_estimated",
+            "Requests whose output tokens were estimated from the text, because no final count came.",
+            labels=("upstream", "model"),
+        )
+        for (upstream, model), series in self._series.items():
+            for status, number in series.requests.items():
+                requests.add_metric((upstream, model, str(status)), number)
+            for kind, number in series.tokens():
+                tokens.add_metric((upstream, model, kind), number)
+            searches.add_metric((upstream, model), series.web_searches)
+            estimated.add_metric((upstream, model), series.estimated)
+        yield from (requests, tokens, searches, estimated)
+
+    def _collect_upstreams(self) -> Iterator[Metric]:
+        duration = HistogramMetricFamily(
+            "claude_gateway_request_duration_seconds",
+            "From a request's head to the last byte of its answer.",
+            labels=("upstream",),
+        )
+        first_byte = HistogramMetricFamily(
+            "claude_gateway_first_byte_seconds",
+            "From a request's head to the first byte of its answer.",
+            labels=("upstream",),
+        )
+        failed = CounterMetricFamily(
+            "claude_gateway_upstream_attempts_failed",
+            "Attempts that failed before the first byte; the next upstream was tried where there was one.",
+            labels=("upstream", "reason"),
+        )
+        for name, series in self._upstreams.items():
+            duration.add_metric((name,), series.duration.cumulative(), series.duration.total)
+            first_byte.add_metric((name,), series.first_byte.cumulative(), series.first_byte.total)
+            for reason, number in series.attempts_failed.items():
+                failed.add_metric((name, reason), number)
+        yield from (duration, first_byte, failed)
+
+    def _collect_process(self) -> Iterator[Metric]:
+        refusals = CounterMetricFamily(
+            "claude_gateway_refusals", "Answers of the gateway's own, by reason.", labels=("reason",)
+        )
+        for reason, number in self._refusals.items():
+            refusals.add_metric((reason,), number)
+        yield refusals
+        yield CounterMetricFamily(
+            "claude_gateway_clients_gone", "Clients that left before their answer's end.", value=self._clients_gone
+        )
+        yield GaugeMetricFamily(
+            "claude_gateway_open_streams", "Inference requests in progress.", value=self.open_streams()
+        )
+        yield GaugeMetricFamily(
+            "claude_gateway_draining", "1 from SIGTERM on, before it 0.", value=float(self.draining())
+        )
+        yield CounterMetricFamily(
+            "claude_gateway_audit_lines_dropped",
+            "Audit lines lost because standard output did not take them.",
+            value=self.audit_dropped(),
+        )
+
+    def _collect_config(self) -> Iterator[Metric]:
+        config = self.config
+        info = GaugeMetricFamily(
+            "claude_gateway_config_info", "The configuration in force; always 1.", labels=("revision",)
+        )
+        if config.revision:
+            info.add_metric((config.revision,), 1)
+        failing = GaugeMetricFamily(
+            "claude_gateway_config_load_failed",
+            "1 while the newest configuration could not be loaded and the one before it serves on, else 0.",
+            labels=("reason",),
+        )
+        failures = CounterMetricFamily(
+            "claude_gateway_config_load_failures", "Configurations that could not be loaded.", labels=("reason",)
+        )
+        for reason, number in config.failures.items():
+            failing.add_metric((reason,), float(reason == config.failing))
+            failures.add_metric((reason,), number)
+        yield from (info, failing, failures)
+        yield CounterMetricFamily("claude_gateway_config_loads", "Configurations put in force.", value=config.loads)
+        yield GaugeMetricFamily(
+            "claude_gateway_config_sequence",
+            "The sequence number of the configuration in force.",
+            value=config.sequence,
+        )
+        yield GaugeMetricFamily(
+            "claude_gateway_config_last_success_timestamp_seconds",
+            "When the configuration in force was loaded; 0 before the first.",
+            value=config.loaded_at or 0.0,
+        )
+        yield GaugeMetricFamily(
+            "claude_gateway_config_load_seconds", "How long the last load took.", value=config.load_seconds
+        )
+
+    def loaded(self, *, revision: str, sequence: int, seconds: float) -> None:
+        config = self.config
+        config.revision, config.sequence, config.load_seconds = revision, sequence, seconds
+        config.loads += 1
+        config.loaded_at = time.time()
+        config.failing = None
+
+    def load_failed(self, reason: str) -> None:
+        config = self.config
+        config.failures[reason] = config.failures.get(reason, 0) + 1
+        config.failing = reason

@@ -1,0 +1,220 @@
+"""One request and its response on an upstream connection, as the relay sees it."""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Final, Protocol
+
+from gateway_proxy.upstream.errors import (
+    FirstByteTimeoutError,
+    IdleTimeoutError,
+    UpstreamError,
+)
+from gateway_proxy.upstream.head import ResponseHead
+
+Spans = Sequence[tuple[int, int]]
+
+_EARLY_LIMIT: Final = 256 * 1024
+"""Body bytes held while nobody reads them; then the connection stops reading."""
+
+
+class BodySink(Protocol):
+    """Takes a response body as it comes. Called from the connection's `data_received`: must not raise."""
+
+    def packet(self, data: bytes, spans: Spans, border: int) -> None:
+        """`data` as received; payload lies at `spans`; the first `border` bytes are whole plain chunks."""
+
+    def ended(self) -> None:
+        """The body is complete. Nothing follows."""
+
+    def failed(self, error: UpstreamError) -> None:
+        """The body will never be complete. Nothing follows."""
+
+
+class Carrier(Protocol):
+    """What an exchange needs of its connection."""
+
+    def abort(self) -> None: ...
+    def fail(self, error: UpstreamError) -> None: ...
+    def pause(self) -> None: ...
+    def resume(self) -> None: ...
+    def unsent(self) -> int: ...
+
+
+class Exchange:
+    """Head by `response()`, then the body: to a sink by `attach`, or whole by `read`.
+
+    Timeouts are looked at by a coarse ticker: first byte from the moment the request is written, idle inside the
+    response; silence that our own back-pressure causes does not count.
+    """
+
+    __slots__ = (
+        "_carrier",
+        "_early",
+        "_early_bytes",
+        "_first_byte_seconds",
+        "_idle_seconds",
+        "paused",
+        "_since",
+        "_sink",
+        "_unsent",
+        "_waiter",
+        "complete",
+        "error",
+        "head",
+        "heard",
+    )
+
+    def __init__(self, carrier: Carrier, *, now: float, first_byte_seconds: float, idle_seconds: float) -> None:
+        self._carrier = carrier
+        self._first_byte_seconds = first_byte_seconds
+        self._idle_seconds = idle_seconds
+        self._since = now
+        self._unsent = 0
+        self.paused = False
+        self._sink: BodySink | None = None
+        self._early: list[tuple[bytes, Spans, int]] = []
+        self._early_bytes = 0
+        self._waiter: asyncio.Future[None] | None = None
+        self.heard = False
+        """Set by the connection with each packet, cleared by the tick."""
+        self.head: ResponseHead | None = None
+        self.complete = False
+        self.error: UpstreamError | None = None
+
+    def __repr__(self) -> str:
+        return f"<Exchange {self.head!r} complete={self.complete}>"
+
+    @property
+    def untouched(self) -> bool:
+        """Whether not one byte of a response has come."""
+        return self.head is None and not self.heard
+
+    # --- called by the connection ---
+
+    def begun(self, head: ResponseHead) -> None:
+        self.head = head
+        self._wake()
+
+    def deliver(self, data: bytes, spans: Spans, border: int) -> None:
+        if self._sink is not None:
+            self._sink.packet(data, spans, border)
+            return
+        self._early.append((data, spans, border))
+        self._early_bytes += len(data)
+        if self._early_bytes > _EARLY_LIMIT and not self.paused:
+            self.pause()
+        self._wake()
+
+    def ended(self) -> None:
+        self.complete = True
+        if self._sink is not None:
+            self._sink.ended()
+        self._wake()
+
+    def failed(self, error: UpstreamError) -> None:
+        self.error = error
+        if self._sink is not None:
+            self._sink.failed(error)
+        self._wake()
+
+    def tick(self, now: float) -> None:
+        if self.complete or self.error is not None:
+            return
+        if self.heard or self.paused:
+            self.heard = False
+            self._since = now
+        elif self.head is None:
+            unsent = self._carrier.unsent()
+            if unsent != self._unsent:
+                self._unsent, self._since = unsent, now
+            elif now - self._since >= self._first_byte_seconds:
+                self._carrier.fail(FirstByteTimeoutError(f"no response within {self._first_byte_seconds:g} s"))
+        elif now - self._since >= self._idle_seconds:
+            self._carrier.fail(IdleTimeoutError(self._idle_seconds))
+
+    def _wake(self) -> None:
+        waiter = self._waiter
+        if waiter is not None:
+            self._waiter = None
+            if not waiter.done():
+                waiter.set_result(None)
+
+    # --- called by the relay ---
+
+    async def response(self) -> ResponseHead:
+        """The final response head. Raises UpstreamError; aborts when cancelled."""
+        while self.head is None:
+            if self.error is not None:
+                raise self.error
+            await self._event()
+        return self.head
+
+    @property
+    def has_payload(self) -> bool:
+        """Whether payload is waiting, or the body is over."""
+        return bool(self._early) or self.complete
+
+    async def first_payload(self) -> None:
+        """Returns once payload is there or the body has ended. Raises UpstreamError; aborts when cancelled."""
+        while not self._early and not self.complete:
+            if self.error is not None:
+                raise self.error
+            await self._event()
+
+    async def read(self, limit: int) -> bytes | None:
+        """The whole payload; None, with all of it still to come to a sink, once it is longer than `limit`.
+
+        Raises UpstreamError; aborts when cancelled.
+        """
+        while not self.complete:
+            if self.error is not None:
+                raise self.error
+            if self._early_bytes > limit:
+                return None
+            if self.paused:
+                self.resume()
+            await self._event()
+        if self._early_bytes > limit:
+            return None
+        if len(self._early) == 1:
+            data, spans, _ = self._early[0]
+            if len(spans) == 1:
+                start, end = spans[0]
+                return data[start:end] if end - start != len(data) else data
+        return b"".join(data[start:end] for data, spans, _ in self._early for start, end in spans)
+
+    def attach(self, sink: BodySink) -> None:
+        """Hands everything held so far and everything to come to `sink`."""
+        self._sink = sink
+        early, self._early = self._early, []
+        for data, spans, border in early:
+            sink.packet(data, spans, border)
+        if self.complete:
+            sink.ended()
+        elif self.error is not None:
+            sink.failed(self.error)
+        elif self.paused and self._early_bytes > _EARLY_LIMIT:
+            self._early_bytes = 0
+            self.resume()
+
+    def pause(self) -> None:
+        """Stops reading from the upstream: the client takes no more."""
+        self.paused = True
+        self._carrier.pause()
+
+    def resume(self) -> None:
+        self.paused = False
+        self._carrier.resume()
+
+    def abort(self) -> None:
+        """Ends the exchange at once, unless it is over; the connection is not used again."""
+        if not self.complete and self.error is None:
+            self._carrier.abort()
+
+    async def _event(self) -> None:
+        self._waiter = asyncio.get_running_loop().create_future()
+        try:
+            await self._waiter
+        except asyncio.CancelledError:
+            self.abort()
+            raise

@@ -1,0 +1,114 @@
+"""Response heads, parsed by hand and strictly: what RFC 9112 forbids is an error, never a guess."""
+
+import re
+from typing import Final
+
+from gateway_proxy.upstream.errors import HEAD_LIMIT, ProtocolError
+
+_STATUS_LINE: Final = re.compile(rb"HTTP/1\.([01]) ([1-9][0-9][0-9])(?: [^\r\n\x00]*)?\Z")
+_TOKEN: Final = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+\Z")
+_LENGTH_DIGITS: Final = 18
+_KNOWN_NAMES_LIMIT: Final = 1024
+_known_names: dict[bytes, bytes] = {}
+"""Header names seen, valid, to their lower case. Bounded; saves a pattern match and a copy for each header line."""
+
+
+class ResponseHead:
+    """A final response head. `headers` are (name in lower case, value as sent without blanks around it)."""
+
+    __slots__ = ("chunked", "content_length", "headers", "keep_alive", "status")
+
+    def __init__(
+        self,
+        status: int,
+        headers: list[tuple[bytes, bytes]],
+        *,
+        content_length: int | None,
+        chunked: bool,
+        keep_alive: bool,
+    ) -> None:
+        self.status = status
+        self.headers = headers
+        self.content_length = content_length
+        """None: chunked, or until the connection ends."""
+        self.chunked = chunked
+        self.keep_alive = keep_alive
+
+    def __repr__(self) -> str:
+        return f"<ResponseHead {self.status}>"
+
+    def get(self, name: bytes) -> bytes | None:
+        """The first value of a header; `name` in lower case."""
+        for known, value in self.headers:
+            if known == name:
+                return value
+        return None
+
+
+def find_head_end(buffer: bytes | bytearray, start: int = 0) -> int:
+    """The offset just behind the empty line that ends a head, or -1 while it is not there. Bounded by HEAD_LIMIT."""
+    end = buffer.find(b"\r\n\r\n", start)
+    if end < 0:
+        if len(buffer) > HEAD_LIMIT:
+            raise ProtocolError("the response head is too long")
+        return -1
+    if end > HEAD_LIMIT:
+        raise ProtocolError("the response head is too long")
+    return end + 4
+
+
+def parse_head(head: bytes) -> ResponseHead:
+    """Parses a head without its final empty line. Raises ProtocolError."""
+    lines = head.split(b"\r\n")
+    status_line = _STATUS_LINE.match(lines[0])
+    if status_line is None:
+        raise ProtocolError("the status line is malformed")
+    http_1_0 = status_line[1] == b"0"
+    status = int(status_line[2])
+    headers: list[tuple[bytes, bytes]] = []
+    content_length: int | None = None
+    chunked = False
+    keep_alive = not http_1_0
+    for line in lines[1:]:
+        name, colon, value = line.partition(b":")
+        lower = _known_names.get(name)
+        if lower is None:
+            lower = _learn(name)
+        # A value may hold anything but the bytes that would make it more than one value.
+        if not colon or b"\n" in value or b"\r" in value or b"\x00" in value:
+            raise ProtocolError("a header line is malformed")
+        value = value.strip(b" \t")
+        headers.append((lower, value))
+        if lower == b"content-length":
+            if content_length is not None:
+                raise ProtocolError("more than one content-length")
+            if not value.isdigit() or len(value) > _LENGTH_DIGITS:
+                raise ProtocolError("the content-length is not a number")
+            content_length = int(value)
+        elif lower == b"transfer-encoding":
+            if chunked or http_1_0 or value.lower() != b"chunked":
+                raise ProtocolError("the transfer-encoding is not one `chunked`")
+            chunked = True
+        elif lower == b"connection":
+            options = [option.strip(b" \t") for option in value.lower().split(b",")]
+            if b"close" in options:
+                keep_alive = False
+            elif http_1_0 and b"keep-alive" in options:
+                keep_alive = True
+    if chunked and content_length is not None:
+        raise ProtocolError("both content-length and transfer-encoding")
+    if status in {204, 304}:
+        content_length, chunked = 0, False
+    if content_length is None and not chunked:
+        keep_alive = False
+    return ResponseHead(status, headers, content_length=content_length, chunked=chunked, keep_alive=keep_alive)
+
+
+def _learn(name: bytes) -> bytes:
+    # A line that begins with a blank (obs-fold) and a blank before the colon both fail here.
+    if not _TOKEN.match(name):
+        raise ProtocolError("a header name is malformed")
+    lower = name.lower()
+    if len(_known_names) < _KNOWN_NAMES_LIMIT and len(name) <= 64:
+        _known_names[name] = lower
+    return lower

@@ -1,0 +1,3 @@
+module cluster.tools/pause
+
+go 1.26.0

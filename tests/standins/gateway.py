@@ -1,0 +1,230 @@
+"""A real `claude-gateway-proxy` process, its configuration as the kubelet would mount it, and everything it says."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from prometheus_client.parser import text_string_to_metric_families
+from tests.standins import framing
+from tests.standins.manifests import Manifest, compiled, key_of
+from tests.standins.raw_client import Connection, Response, fetch, request_bytes
+
+from gateway_config import bundle
+from gateway_operator.local import mount
+
+DEADLINE = 20.0
+ALICE = "alice@corp.example"
+ADMIN_TOKEN = "admin-token-canary-c2a9"
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def eventually(condition: Callable[[], Any], *, what: str, deadline: float = DEADLINE) -> Any:
+    """The first true value of `condition`, which is looked at until the deadline."""
+    end = time.monotonic() + deadline
+    while not (value := condition()):
+        assert time.monotonic() < end, f"it never came to this: {what}"
+        time.sleep(0.01)
+    return value
+
+
+class Gateway:
+    """One proxy process. `load` hands it manifests; the first call must come before `start`."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.mount = folder / "config"
+        folder.mkdir(parents=True)
+        self.port, self.admin_port, self.metrics_port = free_port(), free_port(), free_port()
+        self._sequence = 0
+        self._loaded: list[Manifest] = []
+        self._stdout = folder / "audit.jsonl"
+        self._stderr = folder / "log.jsonl"
+        self._audit_start = self._log_start = 0
+        self._token_file = folder / "admin-token"
+        self._token_file.write_text(ADMIN_TOKEN)
+        self.process: subprocess.Popen[bytes] | None = None
+
+    # --- configuration ---------------------------------------------------------------------------
+
+    def load(self, manifests: Iterable[Manifest], *, wait: bool = True) -> str:
+        """Mounts what the compiler makes of the manifests. Returns the revision; waits until it is in force."""
+        self._loaded = list(manifests)
+        result = compiled(self._loaded)
+        assert result.configuration is not None
+        self._sequence += 1
+        files = bundle.pack(result.configuration, credentials=result.credentials, sequence=self._sequence)
+        self.mount_files(files)
+        revision: str = json.loads(files[bundle.INDEX_FILE])["revision"]
+        if wait and self.running:
+            self.wait_for_sequence(self._sequence)
+        return revision
+
+    def begin_test(self, manifests: list[Manifest]) -> None:
+        """Brings a process that several tests share back to these manifests, and forgets what it said before."""
+        if not self.running:
+            self.load(manifests)
+            self.start()
+        elif self._loaded != manifests:
+            self.load(manifests)
+        self._audit_start, self._log_start = self._stdout.stat().st_size, self._stderr.stat().st_size
+
+    def mount_files(self, files: Mapping[str, bytes]) -> None:
+        mount.write(self.mount, files)
+
+    def wait_for_sequence(self, sequence: int) -> None:
+        eventually(lambda: self.status()["sequence"] == sequence, what=f"sequence {sequence} loaded: {self.status()}")
+
+    # --- the process -----------------------------------------------------------------------------
+
+    @property
+    def running(self) -> bool:
+        return self.process is not None and self.process.poll() is None
+
+    @property
+    def pid(self) -> int:
+        assert self.process is not None
+        return self.process.pid
+
+    def start(self, *arguments: str, environment: Mapping[str, str] | None = None, ready: bool = True) -> None:
+        command = [
+            *(str(Path(sys.executable).with_name("claude-gateway-proxy")), "--config", str(self.mount)),
+            *("--listen", f"127.0.0.1:{self.port}", "--admin-listen", f"127.0.0.1:{self.admin_port}"),
+            *("--metrics-listen", f"127.0.0.1:{self.metrics_port}", "--admin-token-file", str(self._token_file)),
+            *arguments,
+        ]
+        with self._stdout.open("ab") as stdout, self._stderr.open("ab") as stderr:
+            self.process = subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, stdout=stdout, stderr=stderr, env=os.environ | (environment or {})
+            )
+        if ready:
+            eventually(self._is_ready, what=f"the proxy ready; its log:\n{self.log_text()}")
+
+    def _is_ready(self) -> bool:
+        assert self.running, f"the proxy ended; its log:\n{self.log_text()}"
+        try:
+            return self.get("/readyz").status == 200
+        except OSError:
+            return False
+
+    def terminate(self) -> None:
+        assert self.process is not None
+        self.process.send_signal(signal.SIGTERM)
+
+    def wait_for_exit(self, deadline: float = DEADLINE) -> int:
+        assert self.process is not None
+        return self.process.wait(deadline)
+
+    def stop(self) -> None:
+        if self.process is not None and self.process.poll() is None:
+            self.process.kill()
+            self.process.wait(DEADLINE)
+
+    def resident_bytes(self) -> int:
+        fields = Path(f"/proc/{self.pid}/statm").read_text().split()
+        return int(fields[1]) * os.sysconf("SC_PAGE_SIZE")
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    @staticmethod
+    def key(user: str = ALICE) -> str:
+        return key_of(user)
+
+    # --- asking it -------------------------------------------------------------------------------
+
+    def get(self, target: str, *, headers: framing.Headers = ()) -> Response:
+        return fetch(self.port, "GET", target, headers=headers)
+
+    def messages(
+        self,
+        body: bytes,
+        *,
+        user: str = ALICE,
+        target: str = "/v1/messages?beta=true",
+        headers: framing.Headers = (),
+    ) -> Response:
+        """One inference request of a user with a developer key, on a connection of its own."""
+        return fetch(self.port, "POST", target, headers=[*self.headers(user), *framing.pairs(headers)], body=body)
+
+    def begin(self, body: bytes, *, user: str = ALICE, headers: framing.Headers = ()) -> Connection:
+        """Sends an inference request and leaves the answer to be read."""
+        connection = Connection(self.port)
+        given = [*self.headers(user), *framing.pairs(headers)]
+        connection.send(request_bytes("POST", "/v1/messages?beta=true", given, body))
+        return connection
+
+    @staticmethod
+    def headers(user: str = ALICE) -> list[tuple[str, str]]:
+        return [
+            ("authorization", f"Bearer {key_of(user)}"),
+            ("content-type", "application/json"),
+            ("anthropic-version", "2023-06-01"),
+        ]
+
+    # --- what it says of itself ------------------------------------------------------------------
+
+    def status(self) -> dict[str, Any]:
+        answer = fetch(self.admin_port, "GET", "/status", headers=[("authorization", f"Bearer {ADMIN_TOKEN}")])
+        assert answer.status == 200, answer
+        value: dict[str, Any] = answer.json()
+        return value
+
+    def metrics_text(self) -> str:
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.metrics_port}/metrics", timeout=DEADLINE) as answer:
+            return str(answer.read().decode())
+
+    def samples(self) -> list[tuple[str, dict[str, str], float]]:
+        families = text_string_to_metric_families(self.metrics_text())
+        return [(one.name, one.labels, one.value) for family in families for one in family.samples]
+
+    def metric(self, name: str, **labels: str) -> float:
+        """The sum of all samples of this name that carry these labels."""
+        return sum(
+            value for sample, given, value in self.samples() if sample == name and labels.items() <= given.items()
+        )
+
+    def log_text(self) -> str:
+        """Of this test."""
+        return self._stderr.read_bytes()[self._log_start :].decode()
+
+    def logs(self) -> list[dict[str, Any]]:
+        return [json.loads(line) for line in self.log_text().splitlines()]
+
+    def audit_text(self) -> str:
+        """Of this test."""
+        return self._stdout.read_bytes()[self._audit_start :].decode()
+
+    def audit(self, event: str | None = None) -> list[dict[str, Any]]:
+        """The audit lines so far; a line that is not JSON fails the test."""
+        text = self.audit_text()
+        lines = [json.loads(line) for line in text[: text.rfind("\n") + 1].splitlines()]
+        return [line for line in lines if event is None or line["event"] == event]
+
+    def audit_of(self, answer: Response) -> dict[str, Any]:
+        """The audit line of the request that this is the answer to."""
+        wanted = answer.header("x-request-id")
+        line: dict[str, Any] = eventually(
+            lambda: next((one for one in self.audit() if one.get("request_id") == wanted), None),
+            what=f"an audit line of request {wanted}",
+        )
+        return line
+
+    def wait_for_audit(self, count: int, event: str = "inference") -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = eventually(
+            lambda: len(lines := self.audit(event)) >= count and lines, what=f"{count} audit lines of {event}"
+        )
+        return found

@@ -1,0 +1,55 @@
+"""Fixtures of the tests that run against a real proxy process.
+
+Starting a process costs half a second, so the tests of a module share one; each test begins with the same manifests.
+"""
+
+from collections.abc import Iterator
+
+import pytest
+from tests.standins.anthropic_upstream import AnthropicUpstream
+from tests.standins.gateway import Gateway
+from tests.standins.manifests import smallest
+
+
+@pytest.fixture(scope="module")
+def shared_upstream() -> Iterator[AnthropicUpstream]:
+    with AnthropicUpstream() as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def shared_gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
+    gateway = Gateway(tmp_path_factory.mktemp("gateway") / "shared")
+    yield gateway
+    gateway.stop()
+
+
+@pytest.fixture
+def upstream(shared_upstream: AnthropicUpstream) -> Iterator[AnthropicUpstream]:
+    """The Anthropic API; whatever it finds wrong with a request fails the test."""
+    shared_upstream.begin_test()
+    yield shared_upstream
+    assert shared_upstream.problems == []
+
+
+@pytest.fixture
+def gateway(shared_gateway: Gateway, upstream: AnthropicUpstream) -> Iterator[Gateway]:
+    """A running gateway in front of the upstream: every model is open to Alice."""
+    shared_gateway.begin_test(smallest(upstream.url))
+    yield shared_gateway
+    _check(shared_gateway)
+
+
+@pytest.fixture
+def own_gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
+    """A gateway that the test configures, starts and may end."""
+    gateway = Gateway(tmp_path_factory.mktemp("gateway") / "own")
+    yield gateway
+    gateway.stop()
+    _check(gateway)
+
+
+def _check(gateway: Gateway) -> None:
+    assert "Traceback" not in gateway.log_text()
+    gateway.audit()
+    gateway.logs()
