@@ -1,3 +1,9 @@
 """Fixtures that every area may use."""
 
-pytest_plugins = ("tests.cluster.plugin",)
+from hypothesis import settings
+
+pytest_plugins = ("tests.cluster.plugin", "tests.standins.plugin")
+
+# A busy machine makes any example slow: only the test's own timeout counts.
+settings.register_profile("patient", deadline=None)
+settings.load_profile("patient")

@@ -1,6 +1,5 @@
 """Requests per second through each subject, one core each, by turns."""
 
-import contextlib
 import os
 from collections.abc import Sequence
 from statistics import median
@@ -12,6 +11,7 @@ from bench.generator import watching
 from bench.processes import MeasurementError
 from bench.report import Result
 from bench.subjects import Subject
+from bench.turns import by_turns
 
 CONNECTIONS = 32
 BUSY = 0.9
@@ -27,21 +27,11 @@ def two_hundred_kilobytes(bench: Bench) -> Sequence[Result]:
 
 
 def _compare(bench: Bench, row: str, work: str, body: bytes, *, mark: float) -> Sequence[Result]:
-    rounds, seconds = (2, 1.0) if bench.quick else (7, 2.5)
-    with contextlib.ExitStack() as stack:
-        # nginx runs longest, or not at all: without it the marks can still be measured.
-        missing = ""
-        subjects: list[Subject] = [stack.enter_context(bench.baseline()), stack.enter_context(bench.gateway())]
-        try:
-            subjects.append(stack.enter_context(bench.nginx()))
-        except MeasurementError as error:
-            missing = str(error)
-        runs: dict[str, list[Any]] = {subject.name: [] for subject in subjects}
-        for number in range(rounds):
-            # Every other round runs backwards, so that a drift of the machine meets both sides alike.
-            for subject in subjects if number % 2 == 0 else subjects[::-1]:
-                bench.progress(f"round {number + 1} of {rounds}, {subject.name}")
-                runs[subject.name].append(_round(bench, subject, body, seconds=seconds))
+    starts, rounds, seconds = (2, 2, 0.7) if bench.quick else (4, 6, 0.9)
+    turns = by_turns(
+        bench, starts=starts, rounds=rounds, measure=lambda subject: _round(bench, subject, body, seconds=seconds)
+    )
+    runs, missing = turns.runs, turns.missing
     ours, baseline = runs["gateway"], runs["baseline"]
     ratio = median(_rate(a) / _rate(b) for a, b in zip(ours, baseline, strict=True))
     cpu_ratio = median(_cpu(b) / _cpu(a) for a, b in zip(ours, baseline, strict=True))
@@ -82,7 +72,7 @@ def _round(bench: Bench, subject: Subject, body: bytes, *, seconds: float) -> An
         os.truncate(subject.audit, 0)
     run = bench.generator.run(
         "requests", body, "-target", subject.address, "-upstream", bench.upstream, "-connections", str(CONNECTIONS),
-        "-warmup", "500ms", "-duration", f"{seconds}s", *watching(subject.pids()),
+        "-warmup", "250ms", "-duration", f"{seconds}s", *watching(subject.pids()),
     )  # fmt: skip
     if run["requests"] == 0:
         raise MeasurementError(f"{subject.name} answered no request: {run['examples']} {subject.process.complaint()}")

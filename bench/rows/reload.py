@@ -31,6 +31,7 @@ def _through_up(bench: Bench) -> Sequence[Result]:
         assert gateway.manifests is not None
         probe = Probe(gateway.address)
         changes = itertools.cycle((False, True))
+        time.sleep(1.0)
         bench.progress(f"{alone} edits")
         taken = [probe.edit(gateway.manifests.allow_probe, next(changes)) for _ in range(alone)]
         bench.progress(f"{loaded} edits under load")

@@ -1,6 +1,5 @@
 """CPU time per relayed event of slow streams, beside nginx."""
 
-import contextlib
 import time
 from collections.abc import Sequence
 from statistics import median
@@ -12,6 +11,7 @@ from bench.generator import watching
 from bench.processes import MeasurementError, cpu_seconds
 from bench.report import Result
 from bench.subjects import Subject
+from bench.turns import by_turns
 
 STREAMS = 200
 INTERVAL = 0.03
@@ -19,19 +19,11 @@ RAMP, WARMUP = 1.0, 0.5
 
 
 def cpu_per_event(bench: Bench) -> Sequence[Result]:
-    rounds, seconds = (2, 3.0) if bench.quick else (5, 5.0)
-    with contextlib.ExitStack() as stack:
-        subjects: list[Subject] = [stack.enter_context(bench.gateway()), stack.enter_context(bench.baseline())]
-        missing = ""
-        try:
-            subjects.append(stack.enter_context(bench.nginx()))
-        except MeasurementError as error:
-            missing = str(error)
-        runs: dict[str, list[Any]] = {subject.name: [] for subject in subjects}
-        for number in range(rounds):
-            for subject in subjects if number % 2 == 0 else subjects[::-1]:
-                bench.progress(f"round {number + 1} of {rounds}, {subject.name}")
-                runs[subject.name].append(_round(bench, subject, seconds=seconds))
+    starts, rounds, seconds = (1, 2, 3.0) if bench.quick else (2, 3, 4.0)
+    turns = by_turns(
+        bench, starts=starts, rounds=rounds, measure=lambda subject: _round(bench, subject, seconds=seconds)
+    )
+    runs, missing = turns.runs, turns.missing
     ours = runs["gateway"]
     work = "CPU per SSE event"
     errors = tuple(

@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Sequence
-from pathlib import Path
 from statistics import median
 
 from bench.bench import Bench
@@ -24,9 +23,9 @@ def to_ready(bench: Bench) -> Sequence[Result]:
             seconds.append(gateway.seconds_to_ready)
             time.sleep(1.0)
             pids = gateway.pids()
-            proxy = [pid for pid in pids if _is_proxy(pid)]
+            proxy = pids[1:]
             if not proxy:
-                raise MeasurementError("`claude-gateway up` has no claude-gateway-proxy below it")
+                raise MeasurementError("`claude-gateway up` has no process below it, so which is the proxy?")
             proxy_bytes.append(resident_bytes(proxy, "Rss"))
             all_bytes.append(resident_bytes(pids))
     taken, resident = median(seconds), median(proxy_bytes) / 1e6
@@ -50,8 +49,3 @@ def to_ready(bench: Bench) -> Sequence[Result]:
             measured={"proxy_mb": resident, "together_mb": median(all_bytes) / 1e6},
         ),
     ]
-
-
-def _is_proxy(pid: int) -> bool:
-    command = Path(f"/proc/{pid}/cmdline").read_bytes()
-    return b"claude-gateway-proxy" in command or b"gateway_proxy" in command

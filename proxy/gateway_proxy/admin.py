@@ -30,7 +30,9 @@ def status_document(services: Services) -> dict[str, Any]:
         "sequence": current.sequence if current is not None else None,
         "loaded_at": _timestamp(holder.loaded_at),
         "last_error": (
-            {"reason": error.reason, "message": error.message, "at": _timestamp(error.at)} if error is not None else None
+            {"reason": error.reason, "message": error.message, "at": _timestamp(error.at)}
+            if error is not None
+            else None
         ),
         "ready": services.ready,
         "draining": services.drain.draining,
@@ -72,7 +74,7 @@ def _authorized(request: web.Request, token_file: Path) -> bool:
         log.warning("the admin token cannot be read: %s", error, extra={"event": "admin.token_unreadable"})
         return False
     scheme, _, presented = request.headers.get("Authorization", "").partition(" ")
-    matches = hmac.compare_digest(presented.strip().encode("utf-8", "surrogateescape"), wanted)
+    matches = hmac.compare_digest(presented.strip().encode("utf-8", "surrogatepass"), wanted)
     return bool(wanted) and scheme.lower() == "bearer" and matches
 
 

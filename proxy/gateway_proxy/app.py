@@ -8,6 +8,7 @@ import os
 import signal
 import socket
 import time
+from collections.abc import Callable
 from contextlib import AsyncExitStack
 from typing import Final
 
@@ -31,6 +32,8 @@ BACKLOG: Final = 4096
 """Connections that wait to be accepted; the kernel cuts it to its own limit."""
 INTERRUPT_SECONDS: Final = 5.0
 """How long open streams may live on after SIGINT: a person waits at a terminal."""
+ABRUPT_FLUSH_SECONDS: Final = 0.3
+"""For the audit lines that are queued when a second signal ends the process."""
 
 
 class StartError(Exception):
@@ -45,6 +48,9 @@ def run(options: Options) -> int:
     except StartError as error:
         log.error("%s", error, extra={"event": "start.failed"})  # noqa: TRY400  the line says it all
         return 1
+    except Exception:
+        log.exception("the proxy failed", extra={"event": "failed"})
+        return 1
     finally:
         listener.stop()
 
@@ -57,6 +63,7 @@ async def _serve(options: Options) -> int:
         service, admin_port, metrics_port = sockets
         audit = AuditLog()
         stack.callback(audit.close)
+        signals.before_abrupt_end = lambda: audit.close(seconds=ABRUPT_FLUSH_SECONDS)
         services = Services(audit=audit)
         pools = Pools()
         stack.callback(pools.close)
@@ -122,6 +129,7 @@ class _Signals:
 
     def __init__(self) -> None:
         loop = asyncio.get_running_loop()
+        self.before_abrupt_end: Callable[[], None] = lambda: None
         self._first: asyncio.Future[signal.Signals] = loop.create_future()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._received, number)
@@ -133,6 +141,7 @@ class _Signals:
         if not self._first.done():
             self._first.set_result(number)
             return
+        self.before_abrupt_end()
         os.write(2, b'{"level":"warning","event":"ended","message":"a second signal: ending at once"}\n')
         os._exit(1)
 

@@ -18,11 +18,12 @@ Python's 5 ms each turn of the event loop would wait that long meanwhile."""
 _EPILOG = """\
 examples:
   claude-gateway-proxy --config /etc/claude-gateway
-  claude-gateway-proxy --config ./bundle --listen 127.0.0.1:8080 --admin-listen 127.0.0.1:0 --metrics-listen 127.0.0.1:0
+  claude-gateway-proxy --config ./bundle --listen 127.0.0.1:8080 \\
+      --admin-listen 127.0.0.1:0 --metrics-listen 127.0.0.1:0
 
-The directory holds a compiled configuration, as the operator mounts it or `claude-gateway up` writes it. It is followed:
-a new one is verified, built and put in force without a restart, a broken one leaves the last good one in force. Until
-the first one is there, /readyz says 503 and the process waits.
+The directory holds a compiled configuration, as the operator mounts it or `claude-gateway up` writes it. It is
+followed: a new one is verified, built and put in force without a restart, a broken one leaves the last good one in
+force. Until the first one is there, /readyz says 503 and the process waits.
 
 signals:
   SIGTERM   not ready at once, five more seconds of accepting, then open streams up to the gateway's drain time
@@ -54,7 +55,7 @@ def _seconds(text: str) -> float:
 def parser() -> argparse.ArgumentParser:
     arguments = argparse.ArgumentParser(
         prog="claude-gateway-proxy",
-        description="The data plane of a Claude gateway: takes Claude Code's requests and relays them to the upstreams.",
+        description="The data plane of a Claude gateway: relays Claude Code's requests to the upstreams.",
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,

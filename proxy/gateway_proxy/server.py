@@ -7,7 +7,7 @@ ClientRequest; what it raises as GatewayError becomes the answer. The handler is
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any, Final, Protocol, cast
+from typing import Final, Protocol, cast
 
 from aiohttp import web
 from aiohttp.http_exceptions import LineTooLong
@@ -17,13 +17,17 @@ from aiohttp.web_protocol import RequestHandler, RequestPayloadError, _ErrInfo
 from gateway_proxy.inference import errors
 from gateway_proxy.inference.client import ClientRequest, request_id_of
 from gateway_proxy.inference.errors import GatewayError
+from gateway_proxy.inference.handler import PING_SECONDS, Inference
+from gateway_proxy.services import Services
+from gateway_proxy.telemetry.audit import refusal_line
 from gateway_proxy.upstream.ticker import Ticker
+from gateway_proxy.web import dispatch
 
 log = logging.getLogger(__name__)
 
 Handler = Callable[[ClientRequest], Awaitable[None]]
-Routes = Mapping[str, Mapping[str, Handler]]
-"""Path → method → handler. Paths are matched as they are sent, byte for byte: nothing is decoded or tidied."""
+Routes = Mapping[str, Handler]
+"""By path. Paths are matched as they are sent, byte for byte: nothing is decoded or tidied."""
 
 HEAD_LIMIT: Final = 64 * 1024
 """Bytes of a request's head; more is 431."""
@@ -77,9 +81,16 @@ class GatewayServer(web.Server):
         self.ticker = ticker
         self.timeouts = timeouts or Timeouts()
         self.refused = refused
+        self.closing = False
 
     def __call__(self) -> "ClientConnection":
         return ClientConnection(self, self._loop)
+
+    def pre_shutdown(self) -> None:
+        """Closes the connections that no request uses; the others end after their answer."""
+        self.closing = True
+        for connection in cast("list[ClientConnection]", self.connections):
+            connection.close_idle()
 
     async def shutdown(self, timeout: float | None = None) -> None:  # noqa: ASYNC109 - aiohttp's signature
         await self.stop()
@@ -90,6 +101,46 @@ class GatewayServer(web.Server):
         tasks = [task for connection in connections if (task := connection.cut()) is not None]
         if tasks:
             await asyncio.wait(tasks, timeout=5.0)
+
+
+def build_server(services: Services, *, ticker: Ticker, ping_seconds: float = PING_SECONDS) -> GatewayServer:
+    """The server of a process, with every path that it serves. On the running event loop."""
+    inference = Inference(
+        services.holder,
+        audit=services.audit,
+        metrics=services.metrics,
+        drain=services.drain,
+        ping_seconds=ping_seconds,
+    )
+
+    def refused(error: GatewayError) -> None:
+        services.metrics.refused(error.reason)
+
+    async def page(request: ClientRequest) -> None:
+        headers = request.headers
+        try:
+            response = dispatch.answer(
+                services,
+                method=request.method,
+                path=request.path,
+                query=request.query,
+                authorization=headers.get("Authorization"),
+                x_api_key=headers.get("x-api-key"),
+            )
+            if response is None:
+                raise errors.not_found()
+        except GatewayError as error:
+            refused(error)
+            if error.status in (401, 403):
+                line = refusal_line(error, request_id=request.request_id, path=request.path)
+                services.audit.write(line)
+            raise
+        request.reply(response.status, response.body, response.headers)
+
+    routes: dict[str, Handler] = dict.fromkeys(dispatch.PATHS, page)
+    routes["/v1/messages"] = inference.messages
+    routes["/v1/messages/count_tokens"] = inference.count_tokens
+    return GatewayServer(routes, drain=services.drain, ticker=ticker, refused=refused)
 
 
 async def _unused(request: web.BaseRequest) -> web.StreamResponse:
@@ -157,6 +208,11 @@ class ClientConnection(RequestHandler):
         if self._head_bytes > HEAD_LIMIT and not self._messages and not self._close:
             self._refuse_head(errors.headers_too_large())
 
+    def resume_reading(self, resume_parser: bool = True) -> None:
+        # The body's reader calls this at every turn; without a pause before it, there is nothing to resume.
+        if self._reading_paused:
+            super().resume_reading(resume_parser)
+
     def pause_writing(self) -> None:
         super().pause_writing()
         if self.flow is not None:
@@ -184,6 +240,11 @@ class ClientConnection(RequestHandler):
                 self._since = now
             elif now - self._since >= self._server.timeouts.silence:
                 self.reading.payload.set_exception(errors.request_timeout())
+
+    def close_idle(self) -> None:
+        """Ends the connection unless a request is on it or on its way."""
+        if self._waiter is not None and not self._head_bytes:
+            self.force_close()
 
     def cut(self) -> "asyncio.Task[None] | None":
         """Ends the connection and whatever runs on it; returns the task that is then ending."""
@@ -226,7 +287,7 @@ class ClientConnection(RequestHandler):
                 self._close = True
                 await self._part()
                 break
-            if request.closes:
+            if request.closes or manager.closing:
                 break
         self._task_handler = None
         if self.transport is not None:
@@ -234,16 +295,13 @@ class ClientConnection(RequestHandler):
 
     async def _serve(self, request: ClientRequest) -> None:
         try:
-            methods = self._server.routes.get(request.path)
-            if methods is None:
-                raise errors.not_found()
-            handler = methods.get(request.method)
+            handler = self._server.routes.get(request.path)
             if handler is None:
-                raise errors.method_not_allowed(methods)
+                error = errors.not_found()
+                self._server.refused(error)
+                raise error
             await handler(request)
         except GatewayError as error:
-            if methods is None or handler is None:
-                self._server.refused(error)
             if request.started:
                 request.abort()
             else:

@@ -6,6 +6,7 @@ from typing import Any
 import anthropic
 import pytest
 from anthropic import Anthropic, AsyncAnthropic
+from anthropic.types import ToolParam
 from tests.standins import framing, messages
 from tests.standins.anthropic_upstream import AnthropicUpstream, End, stream
 from tests.standins.gateway import ALICE, Gateway
@@ -17,7 +18,7 @@ ASKED: dict[str, Any] = {
     "messages": [{"role": "user", "content": "Hello"}],
 }
 BOB = "bob@corp.example"
-WEATHER: dict[str, Any] = {
+WEATHER: ToolParam = {
     "name": "weather",
     "description": "Tells the weather",
     "input_schema": {"type": "object", "properties": {"city": {"type": "string"}}},
@@ -28,7 +29,8 @@ WEATHER: dict[str, Any] = {
 def sdk(request: pytest.FixtureRequest, gateway: Gateway, monkeypatch: pytest.MonkeyPatch) -> Iterator[Anthropic]:
     monkeypatch.delenv("ANTHROPIC_API_KEY", raising=False)
     monkeypatch.delenv("ANTHROPIC_AUTH_TOKEN", raising=False)
-    with Anthropic(base_url=gateway.url, max_retries=0, **{request.param: gateway.key()}) as client:
+    credential: dict[str, Any] = {request.param: gateway.key()}
+    with Anthropic(base_url=gateway.url, max_retries=0, **credential) as client:
         yield client
 
 
@@ -153,7 +155,7 @@ def test_a_refusal_of_ours_is_the_sdk_s_exception(
 ) -> None:
     with pytest.raises(error, match=words) as caught:
         call(bob, gateway)
-    assert caught.value.request_id
+    assert caught.value.request_id == caught.value.body["request_id"]  # type: ignore[index] # our envelope
 
 
 def test_a_caller_without_a_policy_is_denied(gateway: Gateway, upstream: AnthropicUpstream) -> None:
@@ -167,7 +169,7 @@ def test_a_caller_without_a_policy_is_denied(gateway: Gateway, upstream: Anthrop
 
 
 def test_a_dead_upstream_is_a_server_error(sdk: Anthropic, upstream: AnthropicUpstream) -> None:
-    upstream.script(End.RESET)
+    upstream.respond = lambda request: [End.RESET]
     with pytest.raises(anthropic.InternalServerError, match=r"all upstreams failed \(1 attempted\)"):
         sdk.messages.create(**ASKED)
 

@@ -84,7 +84,7 @@ PROGRAMS = {
             tool="helm",
             package="helm.sh/helm/v3/cmd/helm",
             module="helm.sh/helm/v3",
-            cold="1 minute",
+            cold="2 minutes",
             stamps=("helm.sh/helm/v3/internal/version.version={version}",),
         ),
         Program(
@@ -99,7 +99,7 @@ PROGRAMS = {
             tool="coredns",
             package="github.com/coredns/coredns",
             module="github.com/coredns/coredns",
-            cold="2 minutes",
+            cold="3 minutes",
         ),
         Program(name="pause", tool="pause", package="cluster.tools/pause", cold="10 seconds"),
     )

@@ -49,9 +49,9 @@ def test_what_was_said_until_then_is_metered(gateway: Gateway, upstream: Anthrop
         client.event()
     client.close()
     line = gateway.audit_of(head)
-    assert line["input_tokens"] == 25
-    assert line["cache_read_input_tokens"] == 4000
-    assert 400 <= line["output_tokens"] <= 600
+    assert line["tokens"]["input"] == 25
+    assert line["tokens"]["cache_read"] == 4000
+    assert 400 <= line["tokens"]["output"] <= 600
     assert line["outcome"] == "client_gone"
 
 

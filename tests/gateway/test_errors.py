@@ -2,7 +2,7 @@
 
 import pytest
 from tests.standins import framing
-from tests.standins.anthropic_upstream import AnthropicUpstream, End, Step
+from tests.standins.anthropic_upstream import AnthropicUpstream, End, Step, usual
 from tests.standins.gateway import Gateway
 from tests.standins.raw_client import fetch
 
@@ -43,7 +43,7 @@ def test_words_that_the_client_s_recovery_needs_stay(
     assert gateway.messages(BODY).error == ("invalid_request_error", message)
 
 
-@pytest.mark.parametrize("status", [500, 502, 503, 504, 520, 529])
+@pytest.mark.parametrize("status", [500, 502, 504, 520])
 def test_a_failing_upstream_is_502_all_upstreams_failed(
     gateway: Gateway, upstream: AnthropicUpstream, status: int
 ) -> None:
@@ -53,9 +53,18 @@ def test_a_failing_upstream_is_502_all_upstreams_failed(
     assert answer.error == ("api_error", "all upstreams failed (1 attempted)")
 
 
+@pytest.mark.parametrize("status", [503, 529])
+def test_an_upstream_at_capacity_is_529(gateway: Gateway, upstream: AnthropicUpstream, status: int) -> None:
+    upstream.script(framing.error_answer(status, "api_error", "internals: host db-7", headers=[("retry-after", "9")]))
+    answer = gateway.messages(BODY)
+    assert (answer.status, answer.error[0]) == (529, "overloaded_error")
+    assert "db-7" not in answer.error[1]
+    assert answer.header("retry-after") == "9"
+
+
 ODD: dict[str, list[Step]] = {
     "HTML": [framing.whole(502, b"<html><h1>Bad gateway</h1>", [("content-type", "text/html")])],
-    "10 MB": [framing.whole(503, b"x" * 10_000_000, [("content-type", "text/plain")])],
+    "10 MB": [framing.whole(500, b"x" * 10_000_000, [("content-type", "text/plain")])],
     "no answer": [End.CLOSE],
     "a reset": [End.RESET],
     "no HTTP": [b"220 smtp.example ESMTP\r\n\r\n", End.CLOSE],
@@ -72,10 +81,11 @@ ODD: dict[str, list[Step]] = {
 def test_whatever_an_upstream_says_the_client_gets_an_envelope(
     gateway: Gateway, upstream: AnthropicUpstream, script: list[Step]
 ) -> None:
-    upstream.script(*script)
+    upstream.respond = lambda request: script
     answer = gateway.messages(BODY)
     assert answer.status == 502
     assert answer.error == ("api_error", "all upstreams failed (1 attempted)")
+    upstream.respond = usual
     assert gateway.messages(BODY).status == 200, "the next request is not touched by it"
 
 

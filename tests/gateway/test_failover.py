@@ -1,6 +1,7 @@
 """Several upstreams: tried by priority until one answers, before the first byte only."""
 
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 from tests.standins import framing, messages
@@ -20,7 +21,7 @@ def second() -> Iterator[AnthropicUpstream]:
         assert server.problems == []
 
 
-def both(first: AnthropicUpstream, second: AnthropicUpstream, *more: Manifest, **first_spec: object) -> list[Manifest]:
+def both(first: AnthropicUpstream, second: AnthropicUpstream, *more: Manifest, **first_spec: Any) -> list[Manifest]:
     return [
         deployment(),
         secret(),
@@ -116,7 +117,8 @@ def test_nothing_is_tried_again_after_the_first_byte(
 @pytest.mark.parametrize(
     ("first", "last", "status"),
     [(429, 500, 429), (500, 429, 429), (401, 500, 401), (403, 404, 403), (404, 403, 403), (404, 503, 404),
-     (501, 500, 501), (501, 404, 404), (429, 401, 429), (500, 400, 400), (429, 400, 400), (500, 503, 502)],
+     (501, 500, 501), (501, 404, 404), (429, 401, 429), (500, 400, 400), (429, 400, 400), (500, 502, 502),
+     (503, 500, 529)],
 )  # fmt: skip
 def test_when_all_fail_the_most_telling_status_wins(
     gateway: Gateway, upstream: AnthropicUpstream, second: AnthropicUpstream, first: int, last: int, status: int
@@ -128,6 +130,9 @@ def test_when_all_fail_the_most_telling_status_wins(
     assert answer.status == status
     if status == 502:
         assert answer.error == ("api_error", "all upstreams failed (2 attempted)")
+    elif status == 529:
+        assert answer.error[0] == "overloaded_error"
+        assert answer.header("retry-after") == "21"
     else:
         assert answer.error[1] == f"status {status}", "that upstream's own words"
         assert answer.header("retry-after") == ("21" if status == first else "22"), "that upstream's own hint"
@@ -171,7 +176,7 @@ def test_a_policy_may_keep_its_callers_to_some_providers(
     manifests = both(upstream, second)
     manifests[4]["spec"]["providers"] = [{"name": "ant"}]
     gateway.load(manifests)
-    second.respond = failing(503)
+    second.respond = failing(500)
     assert gateway.messages(BODY).status == 502
     assert upstream.requests == []
 

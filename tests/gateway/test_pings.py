@@ -1,74 +1,56 @@
 """Silence of an upstream is filled with pings, so that nothing on the way gives the stream up (gateway case 12)."""
 
-import itertools
+import contextlib
 import json
+import time
 
 from tests.standins import framing, messages
 from tests.standins.anthropic_upstream import AnthropicUpstream, Gate
 from tests.standins.gateway import Gateway
-from tests.standins.manifests import smallest
+from tests.standins.raw_client import Connection
 
 STREAMED = b'{"model":"claude-sonnet-5-5","stream":true}'
 EVENTS = messages.events()
-QUICK = {"CLAUDE_GATEWAY_PING_SECONDS": "0.2"}
+PING_SECONDS = 15.0
+"""Waited out once, by several streams at a time. The client's patience: a banner at 20 s, the end at 300 s."""
 
 
-def test_pings_fill_the_silence_between_events(own_gateway: Gateway, upstream: AnthropicUpstream) -> None:
-    own_gateway.load(smallest(upstream.url))
-    own_gateway.start(environment=QUICK)
-    gate = Gate()
-    upstream.script(
-        framing.stream_head(), framing.chunk(EVENTS[0]), gate, *map(framing.chunk, EVENTS[1:]), framing.LAST_CHUNK
-    )
-    client = own_gateway.begin(STREAMED)
-    client.head()
-    assert client.event() == EVENTS[0]
-    for _ in range(3):
-        assert is_ping(client.event())
-    gate.open()
-    rest = b"".join(client.pieces())
-    assert rest.replace(messages.PING, b"").endswith(b"".join(EVENTS[2:]))
-    client.close()
+def test_pings_stand_between_events_only(gateway: Gateway, upstream: AnthropicUpstream) -> None:
+    """Three streams fall silent at once: after an event, inside an event, and before their first event."""
+    gates = [Gate(), Gate(), Gate()]
+    half, other_half = EVENTS[2][:25], EVENTS[2][25:]
+    rest = [*map(framing.chunk, EVENTS[3:]), framing.LAST_CHUNK]
+    begun = (framing.stream_head(), framing.chunk(EVENTS[0]))
+    with contextlib.ExitStack() as stack:
 
+        def open_stream() -> Connection:
+            return stack.enter_context(contextlib.closing(gateway.begin(STREAMED)))
 
-def test_no_ping_lands_inside_an_event(own_gateway: Gateway, upstream: AnthropicUpstream) -> None:
-    own_gateway.load(smallest(upstream.url))
-    own_gateway.start(environment=QUICK)
-    half, gate, other = EVENTS[2][:25], Gate(), Gate()
-    upstream.script(
-        *(framing.stream_head(), framing.chunk(EVENTS[0]), framing.chunk(half), gate),
-        *(framing.chunk(EVENTS[2][25:]), other, framing.chunk(b"".join(EVENTS[3:])), framing.LAST_CHUNK),
-    )
-    client = own_gateway.begin(STREAMED)
-    client.head()
-    assert client.event() == EVENTS[0]
-    gate.wait_until_reached()
-    # A second stream's pings show that the interval has passed while the first stood in mid-event.
-    upstream.script(framing.stream_head(), framing.chunk(EVENTS[0]), other, *map(framing.chunk, EVENTS[1:]))
-    beside = own_gateway.begin(STREAMED)
-    beside.head()
-    assert [is_ping(event) for event in (beside.event(), beside.event(), beside.event())] == [False, True, True]
-    gate.open()
-    assert client.event() == EVENTS[2], "the event is whole"
-    assert is_ping(client.event()), "then the silence is filled again"
-    other.open()
-    client.close()
-    beside.close()
+        upstream.script(*begun, gates[0], framing.chunk(EVENTS[2]), *rest)
+        between = open_stream()
+        gates[0].wait_until_reached()
+        upstream.script(*begun, framing.chunk(half), gates[1], framing.chunk(other_half), *rest)
+        inside = open_stream()
+        gates[1].wait_until_reached()
+        upstream.script(framing.stream_head(), gates[2], *map(framing.chunk, EVENTS), framing.LAST_CHUNK)
+        before = open_stream()
+        gates[2].wait_until_reached()
 
+        started = time.monotonic()
+        for client in (between, inside):
+            client.head()
+            assert client.event() == EVENTS[0]
+        assert is_ping(between.event())
+        assert PING_SECONDS - 2 < time.monotonic() - started < PING_SECONDS + 4
+        assert before.head().status == 200
+        assert is_ping(before.event())
 
-def test_a_client_that_waits_for_the_first_event_hears_pings(own_gateway: Gateway, upstream: AnthropicUpstream) -> None:
-    """Once the upstream has said 200, a quiet start is a quiet stream."""
-    own_gateway.load(smallest(upstream.url))
-    own_gateway.start(environment=QUICK)
-    gate = Gate()
-    upstream.script(framing.stream_head(), gate, *map(framing.chunk, EVENTS), framing.LAST_CHUNK)
-    client = own_gateway.begin(STREAMED)
-    assert client.head().status == 200
-    assert is_ping(client.event())
-    gate.open()
-    events = [client.event() for _ in itertools.repeat(None, len(EVENTS))]
-    assert EVENTS[0] in events
-    client.close()
+        for gate in gates:
+            gate.open()
+        whole = b"".join(EVENTS)
+        assert b"".join(between.pieces()) == b"".join(EVENTS[2:])
+        assert b"".join(before.pieces()) == whole
+        assert b"".join(inside.pieces()).replace(messages.PING, b"") == b"".join(EVENTS[2:])
 
 
 def is_ping(event: bytes) -> bool:

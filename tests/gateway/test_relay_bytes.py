@@ -91,7 +91,7 @@ def test_gzip_json_can_be_read_by_a_client_that_asked_for_identity(
     plain = gzip.decompress(answer.body) if answer.header("content-encoding") == "gzip" else answer.body
     assert json.loads(plain) == messages.message()
     line = gateway.audit_of(answer)
-    assert line["output_tokens"] == messages.OUTPUT_TOKENS
+    assert line["tokens"]["output"] == messages.OUTPUT_TOKENS
 
 
 def test_gzip_json_goes_through_to_a_client_that_asked_for_it(gateway: Gateway, upstream: AnthropicUpstream) -> None:

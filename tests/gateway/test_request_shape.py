@@ -82,7 +82,7 @@ def test_a_chunked_body_arrives_with_its_length(gateway: Gateway, upstream: Anth
 
 def test_32_mib_are_taken(gateway: Gateway, upstream: AnthropicUpstream) -> None:
     """Case 15: no smaller default of a library's gets in the way."""
-    body = b'{%b,"system":"%b"}' % (MODEL, b"x" * (LIMIT - len(MODEL) - 13))
+    body = b'{%b,"system":"%b"}' % (MODEL, b"x" * (LIMIT - len(MODEL) - 14))
     assert len(body) == LIMIT
     assert gateway.messages(body).status == 200
     assert upstream.last.body == body

@@ -33,7 +33,6 @@ ENDINGS: dict[str, list[Step]] = {
         framing.whole(200, b"".join(SAID), [("content-type", "text/event-stream")])
     ],
     "no framing, no message_stop": [framing.head(200, [("content-type", "text/event-stream")]), *SAID, End.CLOSE],
-    "a chunk's size that is none": [framing.stream_head(), *CHUNKS, b"xyz\r\n", End.CLOSE],
 }
 
 
@@ -65,12 +64,24 @@ def test_the_stream_ends_with_an_error_event(gateway: Gateway, upstream: Anthrop
     assert gateway.messages(STREAMED).body.endswith(EVENTS[-1]), "the next request is not touched by it"
 
 
+def test_chunks_that_turn_into_nonsense_end_with_an_error_event(gateway: Gateway, upstream: AnthropicUpstream) -> None:
+    gate = Gate()
+    upstream.script(framing.stream_head(), *CHUNKS, gate, b"xyz\r\nevent: forged\n\n")
+    client = gateway.begin(STREAMED)
+    client.head()
+    assert [client.event() for _ in SAID] == SAID
+    gate.open()
+    rest = b"".join(client.pieces())
+    assert error_of(rest)["error"]["type"] == "api_error"
+    client.close()
+
+
 @pytest.mark.parametrize("end", [End.CLOSE, End.RESET])
 def test_a_stream_that_dies_before_its_first_event_is_no_200(
     gateway: Gateway, upstream: AnthropicUpstream, end: End
 ) -> None:
     """Case 11: no 200 before the first upstream event."""
-    upstream.script(framing.stream_head(), end)
+    upstream.respond = lambda request: [framing.stream_head(), end]
     answer = gateway.messages(STREAMED)
     assert answer.status == 502
     assert answer.error == ("api_error", "all upstreams failed (1 attempted)")

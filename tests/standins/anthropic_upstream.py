@@ -10,7 +10,7 @@ import struct
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from concurrent.futures import Future
 from enum import Enum
 from types import TracebackType
@@ -279,7 +279,7 @@ class _Connection(asyncio.Protocol):
                 return
         request.answered = True
 
-    async def _unless_gone(self, waiting: "asyncio._CoroutineLike[None]") -> None:
+    async def _unless_gone(self, waiting: Awaitable[None]) -> None:
         tasks = [asyncio.ensure_future(waiting), asyncio.ensure_future(self._gone.wait())]
         await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         for task in tasks:

@@ -50,6 +50,7 @@ class Gateway:
         self.port, self.admin_port, self.metrics_port = free_port(), free_port(), free_port()
         self._sequence = 0
         self._loaded: list[Manifest] = []
+        self._clients: list[Connection] = []
         self._stdout = folder / "audit.jsonl"
         self._stderr = folder / "log.jsonl"
         self._audit_start = self._log_start = 0
@@ -81,8 +82,21 @@ class Gateway:
             self.load(manifests)
         self._audit_start, self._log_start = self._stdout.stat().st_size, self._stderr.stat().st_size
 
+    def end_test(self) -> None:
+        """What holds for every test: nothing blew up, and everything it said was JSON."""
+        for client in self._clients:
+            client.close()
+        self._clients.clear()
+        assert "Traceback" not in self.log_text()
+        self.logs()
+        self.audit()
+
     def mount_files(self, files: Mapping[str, bytes]) -> None:
         mount.write(self.mount, files)
+
+    def continue_from(self, sequence: int) -> None:
+        """Says that the test has mounted files of its own up to this sequence number."""
+        self._sequence, self._loaded = sequence, []
 
     def wait_for_sequence(self, sequence: int) -> None:
         eventually(lambda: self.status()["sequence"] == sequence, what=f"sequence {sequence} loaded: {self.status()}")
@@ -114,14 +128,18 @@ class Gateway:
 
     def _is_ready(self) -> bool:
         assert self.running, f"the proxy ended; its log:\n{self.log_text()}"
+        return self.answers("/readyz")
+
+    def answers(self, path: str) -> bool:
+        """Whether a GET is answered 200; nobody listening is no."""
         try:
-            return self.get("/readyz").status == 200
+            return self.get(path).status == 200
         except OSError:
             return False
 
-    def terminate(self) -> None:
+    def signal(self, name: str) -> None:
         assert self.process is not None
-        self.process.send_signal(signal.SIGTERM)
+        self.process.send_signal(signal.Signals[name])
 
     def wait_for_exit(self, deadline: float = DEADLINE) -> int:
         assert self.process is not None
@@ -161,8 +179,9 @@ class Gateway:
         return fetch(self.port, "POST", target, headers=[*self.headers(user), *framing.pairs(headers)], body=body)
 
     def begin(self, body: bytes, *, user: str = ALICE, headers: framing.Headers = ()) -> Connection:
-        """Sends an inference request and leaves the answer to be read."""
+        """Sends an inference request and leaves the answer to be read. Closed at the test's end at the latest."""
         connection = Connection(self.port)
+        self._clients.append(connection)
         given = [*self.headers(user), *framing.pairs(headers)]
         connection.send(request_bytes("POST", "/v1/messages?beta=true", given, body))
         return connection

@@ -49,7 +49,7 @@ class Received:
     def streams(self) -> bool:
         try:
             return bool(self.json().get("stream"))
-        except (ValueError, AttributeError):
+        except (ValueError, AttributeError, RecursionError):
             return False
 
 

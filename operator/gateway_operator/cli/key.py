@@ -8,12 +8,14 @@ import typer
 
 from gateway_operator.cli.output import fail
 
-app = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
+app = typer.Typer(invoke_without_command=True, rich_markup_mode=None)
 
 
 @app.callback()
-def root() -> None:
+def root(context: typer.Context) -> None:
     """Developer keys."""
+    if context.invoked_subcommand is None:
+        print(context.get_help())
 
 
 @app.command()
@@ -25,7 +27,9 @@ def create(
     ] = None,
     namespace: Annotated[
         str | None,
-        typer.Option(metavar="NAME", help="The gateway's namespace.", show_default="left to kubectl; `default` in `up`"),
+        typer.Option(
+            metavar="NAME", help="The gateway's namespace.", show_default="left to kubectl; `default` in `up`"
+        ),
     ] = None,
     expires: Annotated[
         str | None,

@@ -4,7 +4,6 @@ import os
 import sys
 from typing import Annotated
 
-import click
 import typer
 
 from gateway_operator.cli import explain, key, lint, render, up
@@ -14,7 +13,7 @@ USAGE_EXIT = 2
 
 app = typer.Typer(
     name="claude-gateway",
-    no_args_is_help=True,
+    invoke_without_command=True,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
@@ -36,7 +35,8 @@ def _version(wanted: bool) -> None:
 
 @app.callback()
 def root(
-    version: Annotated[  # noqa: ARG001  # its callback acts
+    context: typer.Context,
+    version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and end.")
     ] = False,
 ) -> None:
@@ -56,21 +56,24 @@ def root(
 
     `claude-gateway COMMAND --help` shows what a command does. NO_COLOR turns colour off.
     """
+    if context.invoked_subcommand is None:
+        print(context.get_help())
 
 
 def main() -> None:
     """The console script."""
     try:
         code = app(standalone_mode=False)
-    except click.exceptions.Abort:
+    except (typer.Abort, KeyboardInterrupt):
         code = 130
-    except click.ClickException as error:
-        code = _usage(error)
     except BrokenPipeError:
         # The reader (`head`, a pager) has seen enough. Nothing more can be written, at the interpreter's end neither.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 0
-    except Exception as error:  # noqa: BLE001  # the boundary: a person gets a line, a developer asks for the traceback
+    except Exception as error:  # the boundary: a person gets a line; the variable brings the traceback
+        # Typer brings its own copy of click, so its errors are known by what they can do.
+        if hasattr(error, "format_message"):
+            sys.exit(_usage(error.format_message(), getattr(error, "ctx", None)))
         if os.environ.get(DEBUG_VARIABLE):
             raise
         text = " ".join(str(error).split()) or type(error).__name__
@@ -79,13 +82,10 @@ def main() -> None:
     sys.exit(code if isinstance(code, int) else 0)
 
 
-def _usage(error: click.ClickException) -> int:
-    context = getattr(error, "ctx", None)
-    if isinstance(error, click.exceptions.NoArgsIsHelpError):
-        print(error.format_message())
-        return USAGE_EXIT
+def _usage(message: str, context: typer.Context | None) -> int:
+    """Tells a mistake in the arguments, and gives its exit code."""
     where = f"; see {context.command_path} --help" if context is not None else ""
-    print(f"error: {error.format_message().rstrip('.')}{where}", file=sys.stderr)
+    print(f"error: {message.rstrip('.')}{where}", file=sys.stderr)
     # `up` says with 2 that the manifests are at fault, so a mistake in its options is a 1.
     return 1 if context is not None and context.info_name == "up" else USAGE_EXIT
 

@@ -1,4 +1,4 @@
-"""The compiler: everything that speaks of a gateway → the configuration its proxies act on, and what is wrong with it."""
+"""The compiler: all that speaks of a gateway → the configuration its proxies act on, and what is wrong with it."""
 
 from gateway_operator.compiler.caps import Cap
 from gateway_operator.compiler.compile import Compiled, Sources, compile_gateway, gateways, lint

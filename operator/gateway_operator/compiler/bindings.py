@@ -1,21 +1,21 @@
 """ProviderBindings → upstreams, their models resolved."""
 
-from typing import Any
+from typing import Literal
 
 from gateway_config.canonical import sha256_hex
 from gateway_config.contract import Credential, Timeouts, Upstream
+from gateway_operator.api.v1alpha1 import ProviderBinding
+from gateway_operator.api.v1alpha1.provider_binding import ProviderBindingSpec
+from gateway_operator.api.v1alpha1.providers import Anthropic
+from gateway_operator.api.v1alpha1.references import SecretKeyRef
 from gateway_operator.compiler.catalogue import Catalogue
 from gateway_operator.compiler.findings import Finding, error, warning
-from gateway_operator.compiler.inventory import Checked
-from gateway_operator.compiler.references import Unresolved, Values
+from gateway_operator.compiler.inventory import Checked, validated
+from gateway_operator.compiler.references import UnresolvedError, Values
 from gateway_operator.compiler.snapshot import ObjectRef
 
 DEFAULT_BASE_URL = "https://api.anthropic.com"
-_CREDENTIALS = (
-    ("api_key_secret_ref", "apiKeySecretRef", "ApiKey", "api-key"),
-    ("oauth_token_secret_ref", "oauthTokenSecretRef", "OAuthToken", "oauth-token"),
-)
-"""Attribute, field, kind of the credential, the Secret's key when none is named."""
+CredentialKind = Literal["ApiKey", "OAuthToken"]
 
 
 class CompiledBinding:
@@ -30,17 +30,17 @@ class CompiledBinding:
         self.findings: list[Finding] = []
 
 
-def compile_binding(checked: Checked, *, values: Values, catalogue: Catalogue) -> CompiledBinding:
+def compile_binding(checked: Checked[ProviderBinding], *, values: Values, catalogue: Catalogue) -> CompiledBinding:
     """One valid binding of this gateway."""
     result = CompiledBinding(checked.ref)
-    spec = checked.object.spec
-    if str(spec.type) != "Anthropic":
+    spec = validated(checked).spec
+    if spec.anthropic is None:
         _leave_out(result, checked, "spec.type", f"{spec.type} is not served by this version: the binding is left out")
         return result
     base_url = (spec.anthropic.base_url or DEFAULT_BASE_URL).rstrip("/")
     models, findings = _models(checked.ref, spec, catalogue)
     result.findings += findings
-    found = _credential(result, checked, base_url=base_url, values=values)
+    found = _credential(result, checked, spec.anthropic, base_url=base_url, values=values)
     if found is None:
         return result
     kind, result.value = found
@@ -61,35 +61,43 @@ def compile_binding(checked: Checked, *, values: Values, catalogue: Catalogue) -
     return result
 
 
-def _credential(result: CompiledBinding, checked: Checked, *, base_url: str, values: Values) -> tuple[Any, str] | None:
-    anthropic = checked.object.spec.anthropic
-    for attribute, field, kind, default_key in _CREDENTIALS:
-        ref = getattr(anthropic, attribute)
+def _credential(
+    result: CompiledBinding,
+    checked: Checked[ProviderBinding],
+    anthropic: Anthropic,
+    *,
+    base_url: str,
+    values: Values,
+) -> tuple[CredentialKind, str] | None:
+    credentials: tuple[tuple[str, SecretKeyRef | None, CredentialKind], ...] = (
+        ("apiKeySecretRef", anthropic.api_key_secret_ref, "ApiKey"),
+        ("oauthTokenSecretRef", anthropic.oauth_token_secret_ref, "OAuthToken"),
+    )
+    for field, ref, kind in credentials:
         if ref is None:
             continue
         try:
-            return kind, values.credential(checked.ref.namespace, ref, default_key=default_key, url=base_url)
-        except Unresolved as problem:
+            return kind, values.credential(checked.ref.namespace, ref, url=base_url)
+        except UnresolvedError as problem:
             path = f"spec.anthropic.{field}"
-            result.findings.append(
-                error(checked.ref, path, problem.reason, str(problem), condition="ResolvedRefs")
-            )
+            result.findings.append(error(checked.ref, path, problem.reason, str(problem), condition="ResolvedRefs"))
             return None
     message = "workload identity is not served by this version: the binding is left out"
     _leave_out(result, checked, "spec.anthropic.workloadIdentity", message)
     return None
 
 
-def _leave_out(result: CompiledBinding, checked: Checked, path: str, message: str) -> None:
+def _leave_out(result: CompiledBinding, checked: Checked[ProviderBinding], path: str, message: str) -> None:
     """Says so once: validation may have warned of the same field."""
     if all(finding.path != path for finding in checked.findings):
         result.findings.append(warning(checked.ref, path, "NotImplemented", message))
 
 
-def _models(ref: ObjectRef, spec: Any, catalogue: Catalogue) -> tuple[dict[str, str], list[Finding]]:
+def _models(ref: ObjectRef, spec: ProviderBindingSpec, catalogue: Catalogue) -> tuple[dict[str, str], list[Finding]]:
     """Canonical id → upstream id. A listed model overrides the catalogue's id for it."""
     findings: list[Finding] = []
-    models = {} if spec.only_listed_models else dict(catalogue.default_upstream_ids(str(spec.type)))
+    defaults = dict(catalogue.default_upstream_ids(spec.type))
+    models = {} if spec.only_listed_models else dict(defaults)
     listed: dict[str, int] = {}
     for position, entry in enumerate(spec.models):
         path = f"spec.models[{position}].id"
@@ -101,14 +109,10 @@ def _models(ref: ObjectRef, spec: Any, catalogue: Catalogue) -> tuple[dict[str, 
             message = f'"{entry.id}" names the same model as spec.models[{first}]: the first one counts'
             findings.append(warning(ref, path, "ModelDuplicate", message))
         else:
-            models[canonical] = entry.upstream_id or models.get(canonical) or _default_id(catalogue, spec, canonical)
+            models[canonical] = entry.upstream_id or defaults.get(canonical, canonical)
     if not models:
         findings.append(warning(ref, "spec.models", "NoModels", "the binding serves no model"))
     return models, findings
-
-
-def _default_id(catalogue: Catalogue, spec: Any, canonical: str) -> str:
-    return dict(catalogue.default_upstream_ids(str(spec.type))).get(canonical, canonical)
 
 
 def unknown_model(name: str) -> str:

@@ -7,10 +7,11 @@ everyone's default, any other counts as a group's. For each period the override 
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from decimal import Decimal, InvalidOperation
-from typing import Any, Literal
+from decimal import Decimal
+from typing import Literal
 
 from gateway_config.contract import Match
+from gateway_operator.api.v1alpha1.gateway_policy import LimitScope, SpendLimit
 from gateway_operator.compiler.layers import Statement
 from gateway_operator.compiler.snapshot import ObjectRef
 
@@ -29,7 +30,7 @@ class Cap:
 def caps_of(matching: Iterable[tuple[Match | None, Statement]], *, mode: str) -> tuple[Cap, ...]:
     """All caps that speak of the caller, those in force marked. `mode`: Min or Max."""
     found = [
-        (str(limit.period), _kind(entry, limit), str(limit.amount_usd), statement.ref)
+        (str(limit.period), _kind(entry, limit), limit.amount_usd, statement.ref)
         for entry, statement in matching
         for limit in statement.spend_limits
     ]
@@ -44,8 +45,8 @@ def caps_of(matching: Iterable[tuple[Match | None, Statement]], *, mode: str) ->
     return tuple(caps)
 
 
-def _kind(entry: Match | None, limit: Any) -> Kind:
-    if str(limit.scope or "PerUser") == "Pool":
+def _kind(entry: Match | None, limit: SpendLimit) -> Kind:
+    if limit.scope == LimitScope.POOL:
         return "Pool"
     if entry is None:
         return "Default"
@@ -69,13 +70,6 @@ def _winner(caps: Sequence[tuple[Kind, str, ObjectRef]], mode: str) -> int | Non
         return overrides[0]
     if groups := [position for position in positions if caps[position][0] == "Group"]:
         choose = max if mode == "Max" else min
-        return choose(groups, key=lambda position: _amount(caps[position][1]))
+        return choose(groups, key=lambda position: Decimal(caps[position][1]))
     # Of several base policies the youngest has the last word.
     return positions[-1] if caps else None
-
-
-def _amount(text: str) -> Decimal:
-    try:
-        return Decimal(text)
-    except InvalidOperation:
-        return Decimal(0)

@@ -7,20 +7,24 @@ others standing: a broken binding or key is left out, a broken policy denies the
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 from gateway_config.contract import Configuration
+from gateway_operator.api.v1alpha1 import GatewayDeployment, GatewayPolicy, ProviderBinding
 from gateway_operator.compiler import gateway as gateway_parts
 from gateway_operator.compiler.bindings import CompiledBinding, compile_binding
 from gateway_operator.compiler.catalogue import gateway_catalogue
 from gateway_operator.compiler.findings import Finding, error, warning
 from gateway_operator.compiler.gateway import StoreDefault
-from gateway_operator.compiler.inventory import GATEWAY, Checked, Inventory, Validation
+from gateway_operator.compiler.inventory import GATEWAY, POLICY, Attachable, Checked, Inventory, Validation, validated
 from gateway_operator.compiler.keys import developer_keys, stray_keys
 from gateway_operator.compiler.layers import Statement
 from gateway_operator.compiler.policies import Surroundings, compile_policies
 from gateway_operator.compiler.references import GatewayName, admits, gateway_names
 from gateway_operator.compiler.salvage import salvaged_gateways
 from gateway_operator.compiler.snapshot import ObjectRef, Snapshot
+
+_Attached = TypeVar("_Attached", Checked[ProviderBinding], Checked[GatewayPolicy])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,17 +78,14 @@ def lint(
     """Every finding on every object, also on those that belong to no gateway, sorted and without repetition."""
     inventory = Inventory(snapshot, validation)
     findings: set[Finding] = set()
-    for kind in (inventory.gateways, inventory.bindings, inventory.policies):
-        for checked in kind.values():
-            findings.update(checked.findings)
-    named = set(inventory.gateways) | {
-        ObjectRef(GATEWAY, name.namespace, name.name)
-        for kind in (inventory.bindings, inventory.policies)
-        for checked in kind.values()
-        for name in _names_of(checked) or ()
-    }
-    for gateway in named:
-        findings.update(_compile(inventory, gateway, store_default).findings)
+    for gateway in inventory.gateways.values():
+        findings.update(gateway.findings)
+    named = set(inventory.gateways)
+    for attached in inventory.attachable:
+        findings.update(attached.findings)
+        named.update(ObjectRef(GATEWAY, name.namespace, name.name) for name in _names_of(attached) or ())
+    for ref in named:
+        findings.update(_compile(inventory, ref, store_default).findings)
     findings.update(stray_keys(inventory.secrets, inventory.gateways))
     return tuple(sorted(findings))
 
@@ -98,7 +99,7 @@ def _compile(inventory: Inventory, ref: ObjectRef, store_default: StoreDefault) 
     if gateway is None:
         return Compiled(configuration=None, findings=tuple(sorted(findings)))
     findings += gateway_parts.store_findings(gateway, ref, store_default)
-    refused = bool(findings) and any(finding.reason == "StoreRequired" for finding in findings)
+    refused = any(finding.reason == "StoreRequired" for finding in findings)
 
     catalogue, problems = gateway_catalogue(gateway, ref)
     findings += problems
@@ -150,18 +151,19 @@ def _compile(inventory: Inventory, ref: ObjectRef, store_default: StoreDefault) 
             policies=policies.statements,
             base=policies.base_statements,
             bindings_left_out=_left_out(bindings, findings),
+            group_limit_mode=gateway.spec.spend.group_limit_mode,
         ),
     )
 
 
-def _broken(checked: Checked) -> CompiledBinding:
+def _broken(checked: Checked[ProviderBinding]) -> CompiledBinding:
     """A binding that breaks its schema: left out, its findings are in `checked`."""
     return CompiledBinding(checked.ref)
 
 
-def _names_of(checked: Checked) -> list[GatewayName] | None:
+def _names_of(checked: Attachable) -> list[GatewayName] | None:
     """The gateways an object refers to; None when that cannot be read."""
-    if checked.object is not None:
+    if isinstance(checked.object, ProviderBinding | GatewayPolicy):
         return gateway_names(checked.object.spec.gateway_refs, checked.ref.namespace)
     salvaged = salvaged_gateways(checked.resource.manifest, checked.ref.namespace)
     if salvaged is None:
@@ -173,16 +175,19 @@ def _names_of(checked: Checked) -> list[GatewayName] | None:
 
 
 def _attached(
-    objects: Iterable[Checked], gateway: Checked, inventory: Inventory, findings: list[Finding]
-) -> list[Checked]:
+    objects: Iterable[_Attached],
+    gateway: Checked[GatewayDeployment],
+    inventory: Inventory,
+    findings: list[Finding],
+) -> list[_Attached]:
     """The bindings or policies of a gateway: those that refer to it and that it lets in. Their findings are added.
 
     An object whose references cannot be read is taken to refer to every gateway that would let it in.
     """
-    spec = gateway.object.spec
+    spec = validated(gateway).spec
     attached = []
     for checked in objects:
-        policy = checked.ref.kind == "GatewayPolicy"
+        policy = checked.ref.kind == POLICY
         names = _names_of(checked)
         mine = [name for name in names or () if (name.namespace, name.name) == gateway.ref[1:]]
         if names is not None and not mine:
@@ -210,8 +215,7 @@ def _gateway_not_found(inventory: Inventory, ref: ObjectRef) -> list[Finding]:
     """Findings on the objects that refer to a gateway that is not there."""
     return [
         error(checked.ref, name.path, "GatewayNotFound", f"{ref} does not exist", condition="ResolvedRefs")
-        for kind in (inventory.bindings, inventory.policies)
-        for checked in kind.values()
+        for checked in inventory.attachable
         for name in _names_of(checked) or ()
         if (name.namespace, name.name) == ref[1:]
     ]
@@ -220,7 +224,7 @@ def _gateway_not_found(inventory: Inventory, ref: ObjectRef) -> list[Finding]:
 def _lonely(ref: ObjectRef, *, has_bindings: bool, has_policies: bool) -> list[Finding]:
     findings = []
     if not has_bindings:
-        message = f"no ProviderBinding refers to it in gatewayRefs: it cannot answer any request"
+        message = "no ProviderBinding refers to it in gatewayRefs: it cannot answer any request"
         findings.append(warning(ref, "", "NoBindings", message))
     if not has_policies:
         message = "no GatewayPolicy refers to it in gatewayRefs: every caller is denied"

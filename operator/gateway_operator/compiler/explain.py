@@ -128,7 +128,7 @@ def explain(compiled: Compiled, caller: Caller, model: str | None = None) -> Exp
 def _deciding(
     configuration: Configuration, caller: Caller
 ) -> tuple[Policy | None, Literal["Match", "Base", "None"], tuple[PassedOver, ...]]:
-    passed_over = []
+    passed_over: list[PassedOver] = []
     for policy in configuration.policies:
         misses = [_miss(match, caller) for match in policy.matches]
         if "" in misses:
@@ -176,7 +176,9 @@ def _models(configuration: Configuration, policy: Policy) -> tuple[ExplainedMode
     if policy.invalid is not None:
         return ()
     return tuple(
-        ExplainedModel(model.id, model.display_name, tuple(hop.upstream for hop in _route(configuration, policy, model.id)))
+        ExplainedModel(
+            model.id, model.display_name, tuple(hop.upstream for hop in _route(configuration, policy, model.id))
+        )
         for model in configuration.models
         if policy.models is None or model.id in policy.models
     )
@@ -210,8 +212,13 @@ def _answer(
         sentence = denials.model_not_allowed(asked, open_models)
         return ModelAnswer(asked=asked, id=canonical, skipped=skipped, sentence=sentence)
     route = _route(configuration, policy, canonical)
-    sentence = None if route else denials.model_without_upstream(asked)
-    return ModelAnswer(asked=asked, id=canonical, route=route, skipped=skipped, sentence=sentence)
+    return ModelAnswer(
+        asked=asked,
+        id=canonical,
+        route=route,
+        skipped=skipped,
+        sentence=None if route else denials.model_without_upstream(asked),
+    )
 
 
 def _skipped(
@@ -226,7 +233,9 @@ def _skipped(
         yield SkippedUpstream(name, f"the binding is left out: {why}")
 
 
-def _matching(compiled: Compiled, configuration: Configuration, caller: Caller) -> Iterable[tuple[Match | None, Statement]]:
+def _matching(
+    compiled: Compiled, configuration: Configuration, caller: Caller
+) -> Iterable[tuple[Match | None, Statement]]:
     """Every policy that matches the caller, with the entry that does; the base layer with None."""
     for policy in configuration.policies:
         entry = next((match for match in policy.matches if matches(match, caller)), None)

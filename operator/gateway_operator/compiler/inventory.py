@@ -1,11 +1,18 @@
 """A snapshot, validated and indexed: what every part of a compilation looks things up in."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final, Generic, TypeVar, cast
 
-from gateway_operator.api.v1alpha1 import InvalidObject, not_implemented, validate
+from gateway_operator.api.v1alpha1 import (
+    GatewayDeployment,
+    GatewayPolicy,
+    InvalidObject,
+    ProviderBinding,
+    not_implemented,
+    validate,
+)
 from gateway_operator.compiler.findings import Finding, error, warning
 from gateway_operator.compiler.merge import json_problems
 from gateway_operator.compiler.references import Values
@@ -19,12 +26,16 @@ _NAME = re.compile(r"[a-z0-9]([-a-z0-9.]*[a-z0-9])?", re.ASCII)
 """A DNS subdomain, which every object name and namespace is."""
 
 
+Object = GatewayDeployment | ProviderBinding | GatewayPolicy
+Kind = TypeVar("Kind", bound=Object)
+
+
 @dataclass(frozen=True, slots=True)
-class Checked:
+class Checked(Generic[Kind]):
     """One resource after validation."""
 
     resource: Resource
-    object: Any
+    object: Kind | None
     """The validated model of its kind; None when the manifest breaks its schema."""
     findings: tuple[Finding, ...]
     """Why it was refused; else a warning for each field that is accepted but not acted on."""
@@ -34,16 +45,26 @@ class Checked:
         return self.resource.ref
 
 
+def validated(checked: Checked[Kind]) -> Kind:
+    """The object of a resource that is known to be valid."""
+    if checked.object is None:
+        raise ValueError(f"{checked.ref} is not valid")
+    return checked.object
+
+
+Attachable = Checked[ProviderBinding] | Checked[GatewayPolicy]
+
+
 class Validation:
     """Remembers what was validated, so that an edit of one object costs one validation. Belongs to one caller; a
     compilation gives the same result with it and without."""
 
     def __init__(self) -> None:
-        self._known: dict[ObjectRef, tuple[str, Checked]] = {}
+        self._known: dict[ObjectRef, tuple[str, Checked[Object]]] = {}
 
-    def check_all(self, resources: Iterable[Resource]) -> list[Checked]:
+    def check_all(self, resources: Iterable[Resource]) -> list[Checked[Object]]:
         """Each resource checked; what is not among them is forgotten."""
-        known: dict[ObjectRef, tuple[str, Checked]] = {}
+        known: dict[ObjectRef, tuple[str, Checked[Object]]] = {}
         for resource in resources:
             fingerprint = _fingerprint(resource)
             before = self._known.get(resource.ref)
@@ -62,23 +83,24 @@ def _fingerprint(resource: Resource) -> str:
         return ""
 
 
-def check(resource: Resource) -> Checked:
+def check(resource: Resource) -> Checked[Object]:
     """Validates one resource. Never raises: whatever is wrong with the manifest is a finding."""
     ref = resource.ref
     problems = _unfit(resource)
     if not problems:
         try:
-            validated = validate(resource.manifest)
+            found = validate(resource.manifest)
         except InvalidObject as invalid:
             problems = [(violation.path, violation.message) for violation in invalid.violations]
         else:
-            if type(validated).__name__ == ref.kind:
+            if type(found).__name__ == ref.kind:
                 warnings = (
                     warning(ref, violation.path, "NotImplemented", violation.message)
-                    for violation in not_implemented(validated)
+                    for violation in not_implemented(found)
                 )
-                return Checked(resource, validated, tuple(warnings))
-            problems = [("kind", f"is {type(validated).__name__}, expected {ref.kind}")]
+                return Checked(resource, found, tuple(warnings))
+            problems = [("kind", f"is {type(found).__name__}, expected {ref.kind}")]
+    problems = problems or [("", "breaks its schema")]  # refused without a word is refused all the same
     reason = "PolicyInvalid" if ref.kind == POLICY else "Invalid"
     return Checked(resource, None, tuple(error(ref, path, reason, message) for path, message in problems))
 
@@ -98,9 +120,9 @@ class Inventory:
 
     def __init__(self, snapshot: Snapshot, validation: Validation | None = None) -> None:
         checked = (validation or Validation()).check_all(snapshot.resources)
-        self.gateways = _of_kind(checked, GATEWAY)
-        self.bindings = _of_kind(checked, BINDING)
-        self.policies = _of_kind(checked, POLICY)
+        self.gateways = _of_kind(checked, GatewayDeployment)
+        self.bindings = _of_kind(checked, ProviderBinding)
+        self.policies = _of_kind(checked, GatewayPolicy)
         self.values = Values(
             {(secret.namespace, secret.name): secret for secret in snapshot.secrets},
             {(config_map.namespace, config_map.name): config_map for config_map in snapshot.config_maps},
@@ -108,9 +130,17 @@ class Inventory:
         self.namespace_labels = snapshot.namespace_labels
 
     @property
+    def attachable(self) -> Iterator[Attachable]:
+        """Everything that refers to gateways."""
+        yield from self.bindings.values()
+        yield from self.policies.values()
+
+    @property
     def secrets(self) -> Iterable[Secret]:
         return self.values.secrets.values()
 
 
-def _of_kind(checked: Iterable[Checked], kind: str) -> dict[ObjectRef, Checked]:
-    return {each.ref: each for each in sorted(checked, key=lambda each: each.ref) if each.ref.kind == kind}
+def _of_kind(checked: Iterable[Checked[Object]], kind: type[Kind]) -> dict[ObjectRef, Checked[Kind]]:
+    """Sorted by name. What was validated is of the kind that its reference says, see `check`."""
+    found = [each for each in checked if each.ref.kind == kind.__name__]
+    return {each.ref: cast("Checked[Kind]", each) for each in sorted(found, key=lambda each: each.ref)}

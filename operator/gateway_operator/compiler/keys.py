@@ -4,9 +4,9 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
-from typing import Any
 
 from gateway_config.contract import DeveloperKey
+from gateway_operator.api.v1alpha1.identity import DeveloperKeys
 from gateway_operator.compiler.findings import Finding, error, warning
 from gateway_operator.compiler.references import DEVELOPER_KEY_TYPE
 from gateway_operator.compiler.snapshot import ObjectRef, Secret
@@ -19,7 +19,7 @@ _SHA256 = re.compile(r"[0-9a-f]{64}")
 _RFC3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
 
 
-class _Refused(Exception):
+class _RefusedError(Exception):
     """Why a key is left out."""
 
     def __init__(self, path: str, reason: str, message: str) -> None:
@@ -33,7 +33,7 @@ def secret_ref(secret: Secret) -> ObjectRef:
 
 
 def developer_keys(
-    secrets: Iterable[Secret], *, gateway: ObjectRef, rules: Any
+    secrets: Iterable[Secret], *, gateway: ObjectRef, rules: DeveloperKeys
 ) -> tuple[tuple[DeveloperKey, ...], list[Finding]]:
     """The keys of one gateway, sorted by name, and findings on those left out.
 
@@ -61,7 +61,7 @@ def developer_keys(
     for secret in mine:
         try:
             keys.append(_key(secret, rules=rules, owners=owners))
-        except _Refused as refused:
+        except _RefusedError as refused:
             findings.append(error(secret_ref(secret), refused.path, refused.reason, str(refused)))
     return tuple(keys), findings
 
@@ -83,15 +83,15 @@ def stray_keys(secrets: Iterable[Secret], gateways: Iterable[ObjectRef]) -> list
     return findings
 
 
-def _key(secret: Secret, *, rules: Any, owners: Mapping[str, list[str]]) -> DeveloperKey:
+def _key(secret: Secret, *, rules: DeveloperKeys, owners: Mapping[str, list[str]]) -> DeveloperKey:
     if "/" in secret.name or not secret.name:
-        raise _Refused("metadata.name", "KeyInvalid", "is no name of a Kubernetes object")
+        raise _RefusedError("metadata.name", "KeyInvalid", "is no name of a Kubernetes object")
     digest = _hash(secret)
     if not _SHA256.fullmatch(digest):
-        raise _Refused("data.sha256", "KeyInvalid", "must be the key's SHA-256 in 64 hexadecimal digits")
+        raise _RefusedError("data.sha256", "KeyInvalid", "must be the key's SHA-256 in 64 hexadecimal digits")
     others = [name for name in owners[digest] if name != secret.name]
     if others:
-        raise _Refused(
+        raise _RefusedError(
             "data.sha256",
             "KeyNotUnique",
             f"is also the hash in Secret {secret.namespace}/{others[0]}: one key cannot be two users; both are left "
@@ -99,13 +99,13 @@ def _key(secret: Secret, *, rules: Any, owners: Mapping[str, list[str]]) -> Deve
         )
     user = _text(secret, "user").strip()
     if not user:
-        raise _Refused("data.user", "KeyInvalid", "must name the user")
+        raise _RefusedError("data.user", "KeyInvalid", "must name the user")
     _check_claim("data.user", user)
     groups = sorted({line.strip() for line in _text(secret, "groups").splitlines()} - {""})
     for group in groups:
         _check_claim("data.groups", group)
         if rules.allowed_groups and group not in rules.allowed_groups:
-            raise _Refused(
+            raise _RefusedError(
                 "data.groups",
                 "GroupNotAllowed",
                 f'"{group}" is not among the gateway\'s spec.identity.developerKeys.allowedGroups',
@@ -125,14 +125,14 @@ def _text(secret: Secret, member: str) -> str:
     try:
         return secret.data.get(member, b"").decode()
     except UnicodeDecodeError:
-        raise _Refused(f"data.{member}", "KeyInvalid", "must be UTF-8 text") from None
+        raise _RefusedError(f"data.{member}", "KeyInvalid", "must be UTF-8 text") from None
 
 
 def _check_claim(path: str, value: str) -> None:
     if len(value) > MAX_CLAIM:
-        raise _Refused(path, "KeyInvalid", f"must be at most {MAX_CLAIM} characters a name, is {len(value)}")
+        raise _RefusedError(path, "KeyInvalid", f"must be at most {MAX_CLAIM} characters a name, is {len(value)}")
     if not value.isprintable():
-        raise _Refused(path, "KeyInvalid", "must not hold control characters")
+        raise _RefusedError(path, "KeyInvalid", "must not hold control characters")
 
 
 def _expires(secret: Secret) -> int | None:
@@ -144,20 +144,20 @@ def _expires(secret: Secret) -> int | None:
             raise ValueError
         return int(datetime.fromisoformat(text.upper()).astimezone(UTC).timestamp())
     except (ValueError, OverflowError):
-        raise _Refused("data.expires", "KeyInvalid", "must be a time such as 2027-06-01T00:00:00Z") from None
+        raise _RefusedError("data.expires", "KeyInvalid", "must be a time such as 2027-06-01T00:00:00Z") from None
 
 
-def _check_lifetime(secret: Secret, *, expires: int | None, rules: Any) -> None:
+def _check_lifetime(secret: Secret, *, expires: int | None, rules: DeveloperKeys) -> None:
     if rules.max_ttl is None:
         return
     if expires is None:
-        raise _Refused(
+        raise _RefusedError(
             "data.expires",
             "KeyWithoutExpiry",
             "is missing: the gateway's spec.identity.developerKeys.maxTTL asks every key for one",
         )
     if secret.created is not None and expires > secret.created + rules.max_ttl.seconds:
-        raise _Refused(
+        raise _RefusedError(
             "data.expires",
             "KeyLifetimeTooLong",
             f"is more than {rules.max_ttl} after the key's creation, which is the gateway's "

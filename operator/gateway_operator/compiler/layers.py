@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from gateway_operator.api.v1alpha1.gateway_policy import SpendLimit
 from gateway_operator.compiler.merge import merge_settings, settings_sources
 from gateway_operator.compiler.snapshot import ObjectRef
 
@@ -20,7 +21,8 @@ class Layer:
     upstreams: tuple[str, ...] | None = None
     """Names of upstreams; empty means none, ANY means every one."""
     settings: Mapping[str, Any] | None = None
-    rate_limits: Any = None
+    rate_limits: Mapping[str, int] | None = None
+    """Those that the policy sets, by field name."""
 
 
 ANY_UPSTREAM = ("*",)
@@ -33,18 +35,25 @@ class Statement:
 
     ref: ObjectRef
     layer: Layer
-    spend_limits: tuple[Any, ...] = ()
+    spend_limits: tuple[SpendLimit, ...] = ()
 
 
 def over(base: Layer, specific: Layer) -> Layer:
-    """`specific` laid over `base`: what it says replaces what the base says, except in settings, which are merged."""
+    """`specific` laid over `base`: what it says replaces what the base says. Settings are merged, rate limits
+    taken one by one."""
     return Layer(
         access=base.access if specific.access is None else specific.access,
         models=base.models if specific.models is None else specific.models,
         upstreams=base.upstreams if specific.upstreams is None else specific.upstreams,
         settings=merge_settings(base.settings, specific.settings),
-        rate_limits=base.rate_limits if specific.rate_limits is None else specific.rate_limits,
+        rate_limits=_joined(base.rate_limits, specific.rate_limits),
     )
+
+
+def _joined(base: Mapping[str, int] | None, specific: Mapping[str, int] | None) -> Mapping[str, int] | None:
+    if base is None or specific is None:
+        return base if specific is None else specific
+    return {**base, **specific}
 
 
 def part_sources(statements: Sequence[Statement]) -> dict[str, tuple[ObjectRef, ...]]:
@@ -54,10 +63,11 @@ def part_sources(statements: Sequence[Statement]) -> dict[str, tuple[ObjectRef, 
         ("access", "access"),
         ("availableModels", "models"),
         ("providers", "upstreams"),
-        ("rateLimits", "rate_limits"),
     ):
         for statement in statements:
             if getattr(statement.layer, attribute) is not None:
                 found[name] = (statement.ref,)
+    for statement in statements:
+        found |= {f"rateLimits.{limit}": (statement.ref,) for limit in statement.layer.rate_limits or ()}
     settings = settings_sources([(statement.ref, statement.layer.settings) for statement in statements])
     return found | {f"settings.{name}": refs for name, refs in settings.items()}

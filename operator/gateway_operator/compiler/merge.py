@@ -1,7 +1,7 @@
 """How a policy is laid over the base layer.
 
-Managed settings are merged key by key. Three kinds of keys are merged in a way of their own, all in the one table below;
-of every other key the specific policy's value stands, and where the specific policy has none, the base layer's.
+Managed settings are merged key by key. Three kinds of keys are merged in a way of their own, all in the one table
+below; of every other key the specific policy's value stands, and where the specific policy has none, the base layer's.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -20,7 +20,7 @@ class Rule(StrEnum):
     UNITE = "Unite"
     """Deny-lists, ask-lists and hooks: the base layer's entries, then the specific policy's new ones. Never shrinks."""
     REPLACE = "Replace"
-    """Allow-lists: exactly the specific policy's entries. Uniting them would let a narrow policy inherit wide grants."""
+    """Allow-lists: exactly the specific policy's entries. United, a narrow policy would inherit wide grants."""
     SHALLOW = "Shallow"
     """Maps: key by key, the specific policy's value wins."""
 
@@ -174,7 +174,7 @@ def json_problems(value: Any, path: str, *, depth: int = 0) -> Iterator[tuple[st
             if isinstance(key, str) and _encodable(key):
                 yield from json_problems(item, f"{path}.{key}" if path else key, depth=depth + 1)
             else:
-                yield path, f"has the key {ascii(key)}, which is not a string"
+                yield path, f"has the key {key!a}, which is not a string"
     elif isinstance(value, list | tuple):
         for position, item in enumerate(value):
             yield from json_problems(item, f"{path}[{position}]", depth=depth + 1)

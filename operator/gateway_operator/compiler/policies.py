@@ -15,16 +15,19 @@ from typing import Any
 from gateway_config.callers import folded
 from gateway_config.canonical import canonical_json, sha256_hex
 from gateway_config.contract import Match, Policy
+from gateway_operator.api.v1alpha1 import GatewayPolicy
+from gateway_operator.api.v1alpha1 import gateway_policy as api
+from gateway_operator.api.v1alpha1.references import BindingRef
 from gateway_operator.compiler.bindings import unknown_model
 from gateway_operator.compiler.catalogue import Catalogue
 from gateway_operator.compiler.findings import Finding, Severity, error, warning
 from gateway_operator.compiler.inventory import BINDING, Checked
-from gateway_operator.compiler.layers import ANY_UPSTREAM, Layer, Statement, over
+from gateway_operator.compiler.layers import ANY_UPSTREAM, Access, Layer, Statement, over
 from gateway_operator.compiler.merge import settings_problems
 from gateway_operator.compiler.salvage import salvaged_matches, salvaged_priority
 from gateway_operator.compiler.snapshot import ObjectRef
 
-
+_ACCESS: Mapping[api.Access, Access] = {api.Access.ALLOW: "Allow", api.Access.DENY: "Deny"}
 _NOT_IN_NAMES = re.compile(r"[^a-z0-9.-]")
 
 
@@ -45,7 +48,7 @@ class Surroundings:
 class Draft:
     """A policy on its way."""
 
-    checked: Checked
+    checked: Checked[GatewayPolicy]
     name: str
     matches: tuple[Match, ...]
     priority: float
@@ -73,7 +76,7 @@ class CompiledPolicies:
     findings: list[Finding] = field(default_factory=list)
 
 
-def compile_policies(attached: Iterable[Checked], surroundings: Surroundings) -> CompiledPolicies:
+def compile_policies(attached: Iterable[Checked[GatewayPolicy]], surroundings: Surroundings) -> CompiledPolicies:
     """All policies of one gateway, the broken ones too."""
     result = CompiledPolicies()
     drafts = [_draft(checked, surroundings, result.findings) for checked in attached]
@@ -102,7 +105,7 @@ def compile_policies(attached: Iterable[Checked], surroundings: Surroundings) ->
     return result
 
 
-def _draft(checked: Checked, surroundings: Surroundings, findings: list[Finding]) -> Draft:
+def _draft(checked: Checked[GatewayPolicy], surroundings: Surroundings, findings: list[Finding]) -> Draft:
     name = _contract_name(checked.ref)
     problems = [finding for finding in checked.findings if finding.severity is Severity.ERROR]
     if checked.object is None:
@@ -111,15 +114,15 @@ def _draft(checked: Checked, surroundings: Surroundings, findings: list[Finding]
         statement = Statement(checked.ref, Layer())
     else:
         spec = checked.object.spec
-        matches = tuple(_match(match) for match in spec.matches or ())
+        matches = tuple(_match(match) for match in spec.matches)
         priority = spec.priority or 0
         problems = [*_semantic_problems(checked.ref, spec, surroundings)]
         findings += problems
         statement = _statement(checked.ref, spec, surroundings, findings)
     invalid = "; ".join(f"{problem.path}: {problem.message}" for problem in problems[:3]) or None
-    return Draft(
-        checked=checked, name=name, matches=matches, priority=priority, statement=statement, invalid=invalid
-    )
+    if checked.object is None and invalid is None:
+        invalid = "it breaks its schema"
+    return Draft(checked=checked, name=name, matches=matches, priority=priority, statement=statement, invalid=invalid)
 
 
 def _contract_name(ref: ObjectRef) -> str:
@@ -127,17 +130,17 @@ def _contract_name(ref: ObjectRef) -> str:
     return "/".join(_NOT_IN_NAMES.sub("-", part) or "-" for part in (ref.namespace, ref.name))
 
 
-def _match(match: Any) -> Match:
+def _match(match: api.Match) -> Match:
     return Match(
-        groups=tuple(match.groups or ()),
-        users=tuple(map(folded, match.users or ())),
-        email_domains=tuple(folded(domain).removeprefix("@") for domain in match.email_domains or ()),
-        workloads=tuple(match.workloads or ()),
-        identity_providers=tuple(match.identity_providers or ()),
+        groups=tuple(match.groups),
+        users=tuple(map(folded, match.users)),
+        email_domains=tuple(folded(domain).removeprefix("@") for domain in match.email_domains),
+        workloads=tuple(match.workloads),
+        identity_providers=tuple(match.identity_providers),
     )
 
 
-def _semantic_problems(ref: ObjectRef, spec: Any, surroundings: Surroundings) -> list[Finding]:
+def _semantic_problems(ref: ObjectRef, spec: api.GatewayPolicySpec, surroundings: Surroundings) -> list[Finding]:
     """What the schema cannot see and a policy cannot stand with."""
     problems = []
     if spec.settings is not None:
@@ -148,15 +151,17 @@ def _semantic_problems(ref: ObjectRef, spec: Any, surroundings: Surroundings) ->
     return problems
 
 
-def _statement(ref: ObjectRef, spec: Any, surroundings: Surroundings, findings: list[Finding]) -> Statement:
+def _statement(
+    ref: ObjectRef, spec: api.GatewayPolicySpec, surroundings: Surroundings, findings: list[Finding]
+) -> Statement:
     layer = Layer(
-        access=str(spec.access) if spec.access is not None and "access" in spec.model_fields_set else None,  # type: ignore[arg-type]  # a CamelCase enum of the same values
+        access=None if spec.access is None else _ACCESS[spec.access],
         models=_models(ref, spec.available_models, surroundings, findings),
         upstreams=_upstreams(ref, spec.providers, surroundings, findings),
         settings=spec.settings,
-        rate_limits=spec.rate_limits,
+        rate_limits=None if spec.rate_limits is None else spec.rate_limits.model_dump(by_alias=True, exclude_none=True),
     )
-    return Statement(ref, layer, tuple(spec.spend_limits or ()))
+    return Statement(ref, layer, tuple(spec.spend_limits))
 
 
 def _models(
@@ -177,7 +182,7 @@ def _models(
 
 
 def _upstreams(
-    ref: ObjectRef, providers: Sequence[Any] | None, surroundings: Surroundings, findings: list[Finding]
+    ref: ObjectRef, providers: Sequence[BindingRef] | None, surroundings: Surroundings, findings: list[Finding]
 ) -> tuple[str, ...] | None:
     """Names of upstreams. One that cannot be used grants nothing, also when it is the only one."""
     if providers is None:
@@ -270,9 +275,10 @@ class _Finisher:
         return self._digests[key]
 
     def _warn_of_unserved(self, draft: Draft, upstreams: tuple[str, ...] | None) -> None:
-        """Warns of models that the policy itself names and no upstream open to its callers serves."""
+        """Warns of models that the policy itself names and no upstream open to its callers serves. Where none is open
+        to them at all, its cause has been told."""
         models = draft.statement.layer.models
-        if not models or not self._surroundings.upstream_models:
+        if not models or not self._surroundings.upstream_models or upstreams == ():
             return
         served = self._served_by(upstreams)
         for model in models:

@@ -6,11 +6,22 @@ A reference to a Secret or ConfigMap never leaves the namespace of the object th
 import base64
 import binascii
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Protocol, TypeVar
+from typing import NamedTuple, TypeVar
 from urllib.parse import urlsplit
 
+from gateway_operator.api.v1alpha1.references import (
+    AllowedObjects,
+    CARef,
+    CASource,
+    FromNamespaces,
+    GatewayRef,
+    LabelSelector,
+    SecretKeyRef,
+    SelectorOperator,
+    SelectorRequirement,
+)
 from gateway_operator.compiler.snapshot import ConfigMap, Secret
 
 _Value = TypeVar("_Value")
@@ -28,21 +39,12 @@ REFUSED_TYPES: Mapping[str, str] = {
 }
 
 
-class Unresolved(Exception):
+class UnresolvedError(Exception):
     """A reference that leads nowhere good. `reason` is stable CamelCase."""
 
     def __init__(self, reason: str, message: str) -> None:
         super().__init__(message)
         self.reason = reason
-
-
-class KeyRef(Protocol):
-    """What every reference to one value has."""
-
-    @property
-    def name(self) -> str: ...
-    @property
-    def key(self) -> str | None: ...
 
 
 class GatewayName(NamedTuple):
@@ -60,40 +62,40 @@ class Values:
     secrets: Mapping[tuple[str, str], Secret]
     config_maps: Mapping[tuple[str, str], ConfigMap]
 
-    def credential(self, namespace: str, ref: KeyRef, *, default_key: str, url: str) -> str:
-        """The value that `ref` names, fit for a header and meant for the host of `url`. Raises Unresolved.
+    def credential(self, namespace: str, ref: SecretKeyRef, *, url: str) -> str:
+        """The value that `ref` names, fit for a header and meant for the host of `url`. Raises UnresolvedError.
 
         One trailing newline is taken off: `echo` and editors put it there.
         """
         secret = self._secret(namespace, ref.name)
-        raw = _entry(secret.data, ref.key or default_key, what=f"Secret {namespace}/{ref.name}", reason="Secret")
+        raw = _entry(secret.data, ref.key, what=f"Secret {namespace}/{ref.name}", reason="Secret")
         _check_host(secret, url)
         try:
             value = raw.decode("ascii")
         except UnicodeDecodeError:
-            raise _invalid(ref, default_key, namespace, "holds bytes that no HTTP header can carry") from None
+            raise _invalid(ref, namespace, "holds bytes that no HTTP header can carry") from None
         value = value.removesuffix("\n").removesuffix("\r")
         if not value:
-            raise _invalid(ref, default_key, namespace, "is empty")
+            raise _invalid(ref, namespace, "is empty")
         if not value.isprintable() or " " in value:
-            raise _invalid(ref, default_key, namespace, "holds white space or control characters: put one value there")
+            raise _invalid(ref, namespace, "holds white space or control characters: put one value there")
         return value
 
-    def certificates(self, namespace: str, ref: Any) -> str:
-        """The PEM certificates that a `caRef` names, and nothing else of what lies beside them. Raises Unresolved."""
-        key = ref.key or "ca.crt"
-        if ref.kind == "Secret":
+    def certificates(self, namespace: str, ref: CARef) -> str:
+        """The PEM certificates that a `caRef` names, without what else lies beside them. Raises UnresolvedError."""
+        key = ref.key
+        if ref.kind == CASource.SECRET:
             what = f"Secret {namespace}/{ref.name}"
             raw = _entry(self._secret(namespace, ref.name).data, key, what=what, reason="Secret")
         else:
             what = f"ConfigMap {namespace}/{ref.name}"
             config_map = self.config_maps.get((namespace, ref.name))
             if config_map is None:
-                raise Unresolved("ConfigMapNotFound", f"{what} does not exist")
+                raise UnresolvedError("ConfigMapNotFound", f"{what} does not exist")
             raw = _entry(config_map.data, key, what=what, reason="ConfigMap").encode(errors="replace")
         found = list(_certificate_blocks(raw.decode(errors="replace")))
         if not found:
-            raise Unresolved(
+            raise UnresolvedError(
                 "CertificateInvalid",
                 f"{what}, key {key}, holds no certificate that can be read: put PEM text there, which begins with "
                 "-----BEGIN CERTIFICATE-----",
@@ -103,12 +105,12 @@ class Values:
     def _secret(self, namespace: str, name: str) -> Secret:
         secret = self.secrets.get((namespace, name))
         if secret is None:
-            raise Unresolved("SecretNotFound", f"Secret {namespace}/{name} does not exist")
+            raise UnresolvedError("SecretNotFound", f"Secret {namespace}/{name} does not exist")
         refused = REFUSED_TYPES.get(secret.type)
         if refused is None and secret.labels.get(MANAGED_BY_LABEL) == MANAGER:
             refused = "the operator's own"
         if refused is not None:
-            raise Unresolved(
+            raise UnresolvedError(
                 "SecretNotAllowed",
                 f"Secret {namespace}/{name} is {refused} and may not be referred to: put the value into a Secret of "
                 "its own",
@@ -119,12 +121,12 @@ class Values:
 def _entry(data: Mapping[str, _Value], key: str, *, what: str, reason: str) -> _Value:
     if key not in data:
         there = ", ".join(sorted(data)) or "nothing"
-        raise Unresolved(f"{reason}KeyNotFound", f"{what} has no key {key}; it holds {there}")
+        raise UnresolvedError(f"{reason}KeyNotFound", f"{what} has no key {key}; it holds {there}")
     return data[key]
 
 
-def _invalid(ref: KeyRef, default_key: str, namespace: str, what: str) -> Unresolved:
-    return Unresolved("SecretInvalid", f"Secret {namespace}/{ref.name}, key {ref.key or default_key}, {what}")
+def _invalid(ref: SecretKeyRef, namespace: str, what: str) -> UnresolvedError:
+    return UnresolvedError("SecretInvalid", f"Secret {namespace}/{ref.name}, key {ref.key}, {what}")
 
 
 def _check_host(secret: Secret, url: str) -> None:
@@ -134,7 +136,7 @@ def _check_host(secret: Secret, url: str) -> None:
     allowed = [host.strip().lower() for host in pinned.split(",") if host.strip()]
     host = host_of(url)
     if host not in allowed:
-        raise Unresolved(
+        raise UnresolvedError(
             "SecretHostNotAllowed",
             f"the annotation {HOSTS_ANNOTATION} of Secret {secret.namespace}/{secret.name} lets its value go to "
             f"{', '.join(allowed) or 'no host'}, not to {host or 'an address without a host'}",
@@ -166,7 +168,7 @@ def _certificate_blocks(text: str) -> Iterator[str]:
             yield f"-----BEGIN CERTIFICATE-----\n{lines}\n-----END CERTIFICATE-----\n"
 
 
-def gateway_names(refs: Any, namespace: str) -> list[GatewayName]:
+def gateway_names(refs: Iterable[GatewayRef], namespace: str) -> list[GatewayName]:
     """The validated `gatewayRefs` of an object in `namespace`."""
     return [
         GatewayName(ref.namespace or namespace, ref.name, f"spec.gatewayRefs[{position}]")
@@ -175,34 +177,31 @@ def gateway_names(refs: Any, namespace: str) -> list[GatewayName]:
 
 
 def admits(
-    rule: Any, *, gateway_namespace: str, namespace: str, labels: Mapping[str, Mapping[str, str]]
+    rule: AllowedObjects, *, gateway_namespace: str, namespace: str, labels: Mapping[str, Mapping[str, str]]
 ) -> bool:
-    """Whether `allowedBindings` or `allowedPolicies` lets objects of `namespace` in: those of the gateway's own namespace
-    when unset. A selector decides alone, also about the gateway's own."""
-    namespaces = getattr(rule, "namespaces", None)
-    source = str(getattr(namespaces, "from_", None) or "Same")
-    if source == "Selector":
-        selector = getattr(namespaces, "selector", None)
-        return selector is not None and selects(selector, labels.get(namespace, {}))
-    return source == "All" or namespace == gateway_namespace
+    """Whether `allowedBindings` or `allowedPolicies` lets objects of `namespace` in: those of the gateway's own
+    namespace when unset. A selector decides alone, also about the gateway's own."""
+    namespaces = rule.namespaces
+    if namespaces.from_ == FromNamespaces.SELECTOR:
+        return namespaces.selector is not None and selects(namespaces.selector, labels.get(namespace, {}))
+    return namespaces.from_ == FromNamespaces.ALL or namespace == gateway_namespace
 
 
-def selects(selector: Any, labels: Mapping[str, str]) -> bool:
+def selects(selector: LabelSelector, labels: Mapping[str, str]) -> bool:
     """Kubernetes' label selector: every label and every expression must hold; an empty selector selects everything."""
-    if any(labels.get(key) != value for key, value in (selector.match_labels or {}).items()):
+    if any(labels.get(key) != value for key, value in selector.match_labels.items()):
         return False
-    return all(_holds(expression, labels) for expression in selector.match_expressions or ())
+    return all(_holds(expression, labels) for expression in selector.match_expressions)
 
 
-def _holds(expression: Any, labels: Mapping[str, str]) -> bool:
+def _holds(expression: SelectorRequirement, labels: Mapping[str, str]) -> bool:
     value = labels.get(expression.key)
-    match str(expression.operator):
-        case "In":
-            return value is not None and value in (expression.values or ())
-        case "NotIn":
-            return value is None or value not in (expression.values or ())
-        case "Exists":
+    match expression.operator:
+        case SelectorOperator.IN:
+            return value is not None and value in expression.values
+        case SelectorOperator.NOT_IN:
+            return value is None or value not in expression.values
+        case SelectorOperator.EXISTS:
             return value is not None
-        case "DoesNotExist":
+        case SelectorOperator.DOES_NOT_EXIST:
             return value is None
-    return False

@@ -14,10 +14,10 @@ from gateway_config.contract import Match
 HIGHEST = float("inf")
 
 
-def salvaged_priority(manifest: Mapping[str, Any]) -> float:
+def salvaged_priority(manifest: Any) -> float:
     """The priority as written, 0 when there is none, HIGHEST when it cannot be read."""
-    spec = manifest.get("spec")
-    if not isinstance(spec, Mapping):
+    spec = _spec(manifest)
+    if spec is None:
         return HIGHEST
     priority = spec.get("priority")
     if priority is None:
@@ -25,11 +25,11 @@ def salvaged_priority(manifest: Mapping[str, Any]) -> float:
     return priority if isinstance(priority, int) and not isinstance(priority, bool) else HIGHEST
 
 
-def salvaged_matches(manifest: Mapping[str, Any]) -> tuple[Match, ...]:
+def salvaged_matches(manifest: Any) -> tuple[Match, ...]:
     """At least the callers that the policy was to match. Empty: the policy is of the base layer. An entry without any
     member matches every caller."""
-    spec = manifest.get("spec")
-    if not isinstance(spec, Mapping):
+    spec = _spec(manifest)
+    if spec is None:
         return (Match(),)
     entries = spec.get("matches")
     if entries is None or entries == []:
@@ -37,6 +37,11 @@ def salvaged_matches(manifest: Mapping[str, Any]) -> tuple[Match, ...]:
     if not isinstance(entries, list):
         return (Match(),)
     return tuple(_entry(entry) for entry in entries)
+
+
+def _spec(manifest: Any) -> Mapping[str, Any] | None:
+    spec = manifest.get("spec") if isinstance(manifest, Mapping) else None
+    return spec if isinstance(spec, Mapping) else None
 
 
 def _entry(entry: Any) -> Match:
@@ -58,11 +63,10 @@ def _names(values: Any) -> tuple[str, ...]:
     return tuple(values)
 
 
-def salvaged_gateways(manifest: Mapping[str, Any], namespace: str) -> list[tuple[str, str]] | None:
+def salvaged_gateways(manifest: Any, namespace: str) -> list[tuple[str, str]] | None:
     """(namespace, name) of each gateway that the object refers to; None when it cannot be told, so that it may be
     any."""
-    spec = manifest.get("spec")
-    refs = spec.get("gatewayRefs") if isinstance(spec, Mapping) else None
+    refs = (_spec(manifest) or {}).get("gatewayRefs")
     if not isinstance(refs, list) or not refs:
         return None
     found = []

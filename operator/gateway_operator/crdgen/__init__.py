@@ -1,0 +1,1 @@
+"""CustomResourceDefinitions out of the resource models."""

@@ -1,13 +1,14 @@
 """From a directory to the files of a bundle, or to what is wrong with it."""
 
-from collections.abc import Sequence
+import json
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 from gateway_config import bundle
-from gateway_config.canonical import document, revision_of
 from gateway_config.contract import Configuration
-from gateway_operator.compiler import Finding, ObjectRef, Severity, Snapshot, compile_gateway, gateways
+from gateway_operator.compiler import Finding, ObjectRef, Severity, Snapshot, Validation, compile_gateway, gateways
 from gateway_operator.local import overrides
 from gateway_operator.local.manifests import DirectoryUnreadableError, ManifestReader, Manifests, Problem
 
@@ -23,6 +24,19 @@ class RejectedError(Exception):
         self.problems = tuple(problems)
 
 
+class Remark(NamedTuple):
+    """A finding before anybody has looked for its line, which takes long for a thousand of them. The same as before
+    when only lines have moved."""
+
+    ref: ObjectRef
+    path: str
+    message: str
+    reason: str
+
+    def __str__(self) -> str:
+        return f"{self.ref}: {self.path + ': ' if self.path else ''}{self.message}"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Build:
     """What the directory leads to."""
@@ -30,18 +44,29 @@ class Build:
     gateway: ObjectRef
     configuration: Configuration
     credentials: dict[str, str] = field(repr=False)
-    revision: str
-    errors: tuple[Problem, ...]
+    errors: tuple[Remark, ...]
     """Of single objects, which are left out; the rest serves."""
-    warnings: tuple[Problem, ...]
-    notes: tuple[Problem, ...]
+    warnings: tuple[Remark, ...]
+    manifests: Manifests = field(repr=False)
 
-    def files(self, *, sequence: int) -> dict[str, bytes]:
+    def problem(self, remark: Remark) -> Problem:
+        """The remark with file and line."""
+        return self.manifests.problem(remark.ref, remark.path, remark.message)
+
+    def packed(self, *, sequence: int) -> "Packed":
         """Raises RejectedError when the configuration is too large."""
         try:
-            return bundle.pack(self.configuration, credentials=self.credentials, sequence=sequence)
+            files = bundle.pack(self.configuration, credentials=self.credentials, sequence=sequence)
         except bundle.BundleError as error:
             raise RejectedError([Problem(str(self.gateway), 0, "", str(error))]) from None
+        return Packed(files, revision=json.loads(files[bundle.INDEX_FILE])["revision"])
+
+
+class Packed(NamedTuple):
+    """A build as a bundle."""
+
+    files: dict[str, bytes]
+    revision: str
 
 
 @dataclass(kw_only=True)
@@ -57,20 +82,23 @@ class Builder:
 
     def __post_init__(self) -> None:
         self.reader = ManifestReader([self.directory])
+        self._validation = Validation()
 
     def build(self) -> Build:
         """Raises RejectedError."""
         try:
             manifests = self.reader.read()
         except DirectoryUnreadableError as error:
-            raise RejectedError([Problem(str(self.directory), 0, "", str(error))]) from None
-        if manifests.problems:
-            raise RejectedError(manifests.problems)
+            raise RejectedError([error.problem]) from None
+        broken = manifests.problems + self._schema_problems(manifests)
+        if broken:
+            raise RejectedError(sorted(broken))
         gateway = chosen_gateway(manifests.snapshot, self.gateway_name, where=str(self.directory))
-        compiled = compile_gateway(self._snapshot(manifests.snapshot, gateway), gateway)
-        errors, warnings = self._findings(manifests, compiled.findings)
+        snapshot = self._snapshot(manifests.snapshot, gateway)
+        compiled = compile_gateway(snapshot, gateway, store_default="Embedded", validation=self._validation)
+        errors = _remarks(compiled.findings, Severity.ERROR)
         if compiled.configuration is None:
-            raise RejectedError(errors or (Problem(str(gateway), 0, "", "cannot be compiled"),))
+            raise RejectedError([manifests.problem(error.ref, error.path, error.message) for error in errors])
         configuration = overrides.served_at(compiled.configuration, self.public_url)
         credentials = compiled.credentials
         if self.demo is not None:
@@ -79,32 +107,38 @@ class Builder:
             gateway=gateway,
             configuration=configuration,
             credentials=credentials,
-            revision=revision_of(document(configuration)),
             errors=errors,
-            warnings=warnings,
-            notes=manifests.notes,
+            warnings=_remarks(compiled.findings, Severity.WARNING),
+            manifests=manifests,
         )
 
     def _snapshot(self, snapshot: Snapshot, gateway: ObjectRef) -> Snapshot:
         snapshot = overrides.with_secret_values(snapshot, self.secret_values, namespace=gateway.namespace)
-        snapshot = overrides.with_local_store(snapshot, gateway)
         if self.demo is not None:
             snapshot = overrides.with_demo_credentials(snapshot, self.demo.credential)
         return snapshot
 
-    def _findings(
-        self, manifests: Manifests, findings: Sequence[Finding]
-    ) -> tuple[tuple[Problem, ...], tuple[Problem, ...]]:
-        errors: list[Problem] = []
-        warnings: list[Problem] = []
-        for finding in findings:
-            hint = SECRET_HINT if finding.reason in _MISSING_SECRET else ""
-            problem = manifests.problem(finding.ref, finding.path, finding.message + hint)
-            if finding.severity == Severity.ERROR:
-                errors.append(problem)
-            elif not _of_local_store(finding):
-                warnings.append(problem)
-        return tuple(sorted(errors)), tuple(sorted(warnings))
+    def _schema_problems(self, manifests: Manifests) -> tuple[Problem, ...]:
+        """Of every object of the three kinds, those of other gateways too."""
+        return tuple(
+            manifests.problem(finding.ref, finding.path, finding.message)
+            for checked in self._validation.check_all(manifests.snapshot.resources)
+            if checked.object is None
+            for finding in checked.findings
+        )
+
+
+def _remarks(findings: Iterable[Finding], severity: Severity) -> tuple[Remark, ...]:
+    return tuple(
+        Remark(
+            finding.ref,
+            finding.path,
+            finding.message + (SECRET_HINT if finding.reason in _MISSING_SECRET else ""),
+            finding.reason,
+        )
+        for finding in findings
+        if finding.severity == severity
+    )
 
 
 def chosen_gateway(snapshot: Snapshot, name: str | None, *, where: str) -> ObjectRef:
@@ -120,8 +154,3 @@ def chosen_gateway(snapshot: Snapshot, name: str | None, *, where: str) -> Objec
         message = f"holds several gateways: {listed}; choose one with --gateway NAME"
         raise RejectedError([Problem(where, 0, "", message)])
     return matching[0]
-
-
-def _of_local_store(finding: Finding) -> bool:
-    """A warning about the store that local mode filled in itself."""
-    return finding.ref.kind == "GatewayDeployment" and finding.path.startswith("spec.store")

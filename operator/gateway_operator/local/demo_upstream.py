@@ -16,6 +16,7 @@ from aiohttp import web
 
 from gateway_operator.local.demo_answers import Answer, RefusedError, answer, checked, input_tokens, pieces
 
+REQUEST_ID = web.RequestKey("request_id", str)
 MAX_REQUEST_BYTES = 64 * 1024 * 1024
 SECONDS_PER_WORD = 0.02
 """So that a person sees the answer stream, and a test does not wait."""
@@ -50,9 +51,10 @@ class DemoUpstream:
     @web.middleware
     async def _guard(self, request: web.Request, handler: Any) -> web.StreamResponse:
         request_id = f"req_demo_{secrets.token_hex(8)}"
-        request["request_id"] = request_id
+        request[REQUEST_ID] = request_id
         try:
-            sent = request.headers.get("x-api-key", "")
+            bearer = request.headers.get("authorization", "").removeprefix("Bearer ")
+            sent = request.headers.get("x-api-key", bearer)
             if not hmac.compare_digest(sent.encode(), self.credential.encode()):
                 raise RefusedError("invalid x-api-key", status=401, kind="authentication_error")
             response: web.StreamResponse = await handler(request)
@@ -120,7 +122,7 @@ def _deltas(block: dict[str, Any]) -> tuple[dict[str, Any], list[dict[str, Any]]
 
 
 def _headers(request: web.Request) -> dict[str, str]:
-    return {"request-id": str(request["request_id"])}
+    return {"request-id": request[REQUEST_ID]}
 
 
 def _error(status: int, kind: str, message: str, request_id: str) -> web.Response:

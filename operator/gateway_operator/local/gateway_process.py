@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
-from gateway_operator.local.addresses import Address
+from gateway_operator.local.addresses import Address, AddressError, parse
 
 LINE_BYTES = 1024 * 1024
 """Longest line taken from the proxy in one piece."""
@@ -22,11 +22,12 @@ STATUS_SECONDS = 2.0
 class GatewayProcess:
     """A running proxy. Made by `running`."""
 
-    def __init__(self, process: asyncio.subprocess.Process, *, admin: Address, metrics: Address, token: str) -> None:
+    def __init__(self, process: asyncio.subprocess.Process, *, token: str) -> None:
         self._process = process
         self._token = token
-        self.admin = admin
-        self.metrics = metrics
+        self.admin = Address("127.0.0.1", 0)
+        self.metrics = Address("127.0.0.1", 0)
+        """Both free ports; the proxy's log tells them as soon as it listens."""
         self.last_lines: deque[str] = deque(maxlen=KEPT_LINES)
         self.ended: asyncio.Future[int] = asyncio.ensure_future(process.wait())
         """Resolves to the exit code."""
@@ -35,7 +36,17 @@ class GatewayProcess:
         """What the admin port says; None while it does not answer."""
         return await asyncio.to_thread(self._status)
 
+    def take_log(self, line: bytes) -> None:
+        """A line of the proxy's operational log."""
+        self.last_lines.append(line.decode(errors="replace").rstrip())
+        if self.admin.port == 0 and b'"listening"' in line:
+            with contextlib.suppress(ValueError, KeyError, TypeError, AddressError):
+                record = json.loads(line)
+                self.admin, self.metrics = parse(record["admin"]), parse(record["metrics"])
+
     def _status(self) -> dict[str, Any] | None:
+        if self.admin.port == 0:
+            return None
         connection = http.client.HTTPConnection(self.admin.host, self.admin.port, timeout=STATUS_SECONDS)
         try:
             connection.request("GET", "/status", headers={"authorization": f"Bearer {self._token}"})
@@ -61,8 +72,6 @@ async def running(
     *,
     config: Path,
     listen: Address,
-    admin: Address,
-    metrics: Address,
     token_file: Path,
     token: str,
     on_log: Callable[[bytes], None],
@@ -77,18 +86,18 @@ async def running(
         *("-m", "gateway_operator.local.launcher"),
         *("--config", str(config)),
         *("--listen", str(listen)),
-        *("--admin-listen", str(admin)),
-        *("--metrics-listen", str(metrics)),
+        *("--admin-listen", "127.0.0.1:0"),
+        *("--metrics-listen", "127.0.0.1:0"),
         *("--admin-token-file", str(token_file)),
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE if on_audit else None,
         stderr=asyncio.subprocess.PIPE,
         limit=LINE_BYTES,
     )
-    gateway = GatewayProcess(process, admin=admin, metrics=metrics, token=token)
+    gateway = GatewayProcess(process, token=token)
 
     def on_stderr(line: bytes) -> None:
-        gateway.last_lines.append(line.decode(errors="replace").rstrip())
+        gateway.take_log(line)
         on_log(line)
 
     assert process.stderr is not None, "a pipe was asked for"

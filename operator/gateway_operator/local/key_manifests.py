@@ -77,7 +77,11 @@ def manifest(
     if namespace is not None:
         lines.append(f"  namespace: {_scalar(namespace)}")
     lines.append(f"  labels: {{{GATEWAY_LABEL}: {_scalar(gateway)}}}")
-    lines += [f"type: {SECRET_TYPE}", "stringData:", f"  sha256: {json.dumps(hashlib.sha256(key.encode()).hexdigest())}"]
+    lines += [
+        f"type: {SECRET_TYPE}",
+        "stringData:",
+        f"  sha256: {json.dumps(hashlib.sha256(key.encode()).hexdigest())}",
+    ]
     lines.append(f"  user: {_scalar(user)}")
     if groups:
         lines += ["  groups: |", *(f"    {group}" for group in dict.fromkeys(groups))]
@@ -96,7 +100,9 @@ def _check_text(option: str, text: str) -> None:
     if not text.strip() or text != text.strip():
         raise InvalidKeyRequestError(f"{option} {text!r}: is empty, or begins or ends with a space")
     if len(text) > MAX_TEXT or _CONTROL.search(text):
-        raise InvalidKeyRequestError(f"{option} {text[:40]!r}: at most {MAX_TEXT} characters, none of them control ones")
+        raise InvalidKeyRequestError(
+            f"{option} {text[:40]!r}: at most {MAX_TEXT} characters, none of them control ones"
+        )
 
 
 def _scalar(text: str) -> str:

@@ -1,6 +1,6 @@
 """Reads directories of manifests into a snapshot, and knows on which line every field stands.
 
-A document is parsed and validated once: as long as its text stays the same, an edit elsewhere does not cost it
+A document is parsed once: as long as its text stays the same, an edit elsewhere does not cost it
 anything. Lines are counted only when there is something to report.
 """
 
@@ -62,8 +62,7 @@ class Manifests:
     unreadable: tuple[Problem, ...] = ()
     """Files and documents that cannot be read at all."""
     faults: tuple[Problem, ...] = ()
-    """Objects that break their schema or stand twice. The three kinds are in the snapshot all the same, for the
-    compiler to judge; Secrets and ConfigMaps are not."""
+    """Objects without a usable name, broken Secrets and ConfigMaps, and what stands twice."""
     notes: tuple[Problem, ...] = ()
     places: dict[ObjectRef, Place] = field(default_factory=dict, repr=False)
 
@@ -82,6 +81,10 @@ class Manifests:
 
 class DirectoryUnreadableError(Exception):
     """A directory that cannot be listed; nothing can be said of its manifests."""
+
+    def __init__(self, directory: Path, reason: str) -> None:
+        self.problem = Problem(str(directory), 0, "", reason)
+        super().__init__(str(self.problem))
 
 
 class ManifestReader:
@@ -121,9 +124,9 @@ class ManifestReader:
         for directory in self._directories:
             try:
                 with os.scandir(directory) as entries:
-                    names = sorted(entry.name for entry in entries if not entry.is_dir())
+                    names = sorted(entry.name for entry in entries if not _is_directory(entry))
             except OSError as error:
-                raise DirectoryUnreadableError(f"{directory}: {_reason(error)}") from None
+                raise DirectoryUnreadableError(directory, _reason(error)) from None
             for name in names:
                 if not name.startswith(".") and name.endswith(SUFFIXES):
                     yield directory / name
@@ -230,6 +233,14 @@ def _text(path: Path) -> str:
         raise _UnreadableError(
             f"is not UTF-8: the byte 0x{data[error.start]:02x} does not belong there", line
         ) from None
+
+
+def _is_directory(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:
+        # A loop of links, for example: opening it says what is wrong.
+        return False
 
 
 def _stamp(path: Path) -> tuple[int, ...]:

@@ -1,4 +1,8 @@
-"""One document of a manifest file to the objects that it stands for, with everything that is wrong with it."""
+"""One document of a manifest file to the objects that it stands for, with what is wrong with each.
+
+The compiler judges the three kinds against their schema; here is judged what a cluster's API server would: names,
+Secrets and ConfigMaps.
+"""
 
 import base64
 import binascii
@@ -8,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from gateway_operator.api.v1alpha1 import GROUP, KINDS, VERSION, InvalidObject, validate
+from gateway_operator.api.v1alpha1 import GROUP, KINDS, VERSION
 from gateway_operator.compiler.snapshot import ConfigMap, ObjectRef, Secret
 
 DEFAULT_NAMESPACE = "default"
@@ -102,9 +106,7 @@ def _object(document: Mapping[str, Any], *, api_version: str, kind: str, prefix:
         return LocalObject(prefix=prefix, note=f"skipped: {kind} of {api_version} has no meaning without a cluster")
     ref, faults = _reference(document, kind)
     value: Secret | ConfigMap | None = None
-    if ours:
-        faults += _schema_faults(document, known={fault.path for fault in faults})
-    elif ref is not None and kind == "Secret":
+    if ref is not None and kind == "Secret":
         value, more = _secret(document, ref)
         faults += more
     elif ref is not None and kind == "ConfigMap":
@@ -136,15 +138,6 @@ def _reference(document: Mapping[str, Any], kind: str) -> tuple[ObjectRef | None
     return (ObjectRef(kind, namespace, name) if not faults else None), faults
 
 
-def _schema_faults(document: Mapping[str, Any], *, known: set[str]) -> list[Fault]:
-    try:
-        validate(document)
-    except InvalidObject as error:
-        found = [Fault(path=path, message=message) for path, message in error.violations]
-        return [fault for fault in found if fault.path not in known]
-    return []
-
-
 def _secret(document: Mapping[str, Any], ref: ObjectRef) -> tuple[Secret | None, list[Fault]]:
     faults = _unknown_fields(document, "Secret")
     data: dict[str, bytes] = {}
@@ -166,7 +159,7 @@ def _secret(document: Mapping[str, Any], ref: ObjectRef) -> tuple[Secret | None,
     secret_type = document.get("type") or "Opaque"
     if not isinstance(secret_type, str):
         faults.append(Fault(path="type", message="must be a string"))
-    faults += _size_faults("Secret", sum(map(len, data.values())))
+    faults += _size_faults(document, sum(map(len, data.values())))
     if faults:
         return None, faults
     metadata = document["metadata"]
@@ -186,7 +179,7 @@ def _config_map(document: Mapping[str, Any], ref: ObjectRef) -> tuple[ConfigMap 
     if faults:
         return None, faults
     data = {key: value or "" for key, value in (values or {}).items()}
-    faults = _size_faults("ConfigMap", sum(len(value.encode()) for value in data.values()))
+    faults = _size_faults(document, sum(len(value.encode()) for value in data.values()))
     return ConfigMap(namespace=ref.namespace, name=ref.name, data=data), faults
 
 
@@ -222,10 +215,11 @@ def _unknown_fields(document: Mapping[str, Any], kind: str) -> list[Fault]:
     ]
 
 
-def _size_faults(kind: str, size: int) -> list[Fault]:
+def _size_faults(document: Mapping[str, Any], size: int) -> list[Fault]:
     if size <= MAX_DATA_BYTES:
         return []
-    return [Fault(path="data", message=f"holds {size} bytes; a {kind} takes at most {MAX_DATA_BYTES}")]
+    path = "data" if document.get("data") else "stringData"
+    return [Fault(path=path, message=f"holds {size} bytes; a {document['kind']} takes at most {MAX_DATA_BYTES}")]
 
 
 def _suggestion(name: str, known: Iterable[str]) -> str:

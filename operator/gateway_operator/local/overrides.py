@@ -7,12 +7,10 @@ from typing import Any, NamedTuple
 
 from gateway_config.canonical import sha256_hex
 from gateway_config.contract import Configuration, Credential
-from gateway_operator.compiler import ObjectRef, Resource, Secret, Snapshot
+from gateway_operator.compiler import Resource, Secret, Snapshot
 
 DEMO_SECRET = "claude-gateway-demo"  # noqa: S105  # a name
 DEMO_KEY = "api-key"
-_IGNORED_HERE = ("replicas", "autoscaling")
-"""They shape Kubernetes objects, and do not go with the store that local mode takes."""
 
 
 class OptionError(Exception):
@@ -56,21 +54,6 @@ def with_secret_values(snapshot: Snapshot, values: Iterable[SecretValue], *, nam
         found = secrets.get((namespace, name)) or Secret(namespace=namespace, name=name)
         secrets[namespace, name] = replace(found, data={**found.data, key: value.encode()})
     return replace(snapshot, secrets=tuple(secrets.values()))
-
-
-def with_local_store(snapshot: Snapshot, gateway: ObjectRef) -> Snapshot:
-    """The snapshot with a gateway without a store given the embedded one, which local mode always has."""
-
-    def change(resource: Resource) -> Resource:
-        spec = resource.manifest.get("spec")
-        store = spec.get("store") if isinstance(spec, dict) else None
-        store_type = store.get("type") if isinstance(store, dict) else None
-        if resource.ref != gateway or not isinstance(spec, dict) or store_type not in (None, "None"):
-            return resource
-        kept = {name: value for name, value in spec.items() if name not in _IGNORED_HERE}
-        return _with_spec(resource, kept | {"store": {"type": "Embedded"}})
-
-    return replace(snapshot, resources=tuple(map(change, snapshot.resources)))
 
 
 def with_demo_credentials(snapshot: Snapshot, credential: str) -> Snapshot:

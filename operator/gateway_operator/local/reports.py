@@ -63,13 +63,13 @@ def connect_lines(url: str, key: str) -> list[str]:
     return [f"export ANTHROPIC_BASE_URL={url}", f"export ANTHROPIC_AUTH_TOKEN={key}", "claude"]
 
 
-def reloaded(terminal: Terminal, build: Build, *, seconds: float, mended: bool) -> None:
+def reloaded(terminal: Terminal, build: Build, *, revision: str, seconds: float, mended: bool) -> None:
     configuration = build.configuration
     policies = len(configuration.policies) + (configuration.base is not None)
     parts: list[Part] = [("mended and reloaded: " if mended else "reloaded: ", "green")]
     parts.append(
         f"{_count(policies, 'policy', 'policies')}, {_count(len(configuration.upstreams), 'upstream')}, "
-        f"{_count(len(configuration.developer_keys), 'key')}, revision {build.revision[:REVISION_CHARACTERS]}… "
+        f"{_count(len(configuration.developer_keys), 'key')}, revision {revision[:REVISION_CHARACTERS]}… "
         f"in {seconds * 1000:.0f} ms (enforced)"
     )
     terminal.say(*parts)

@@ -8,6 +8,7 @@ import secrets
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from gateway_config.bundle import INDEX_FILE
 from gateway_operator.local import mount
 
 _MODE = 0o700
@@ -27,13 +28,12 @@ class State:
         self.admin_token_file = directory / "admin-token"
         self.admin_token = secrets.token_urlsafe(32)
 
-    def last(self) -> tuple[int, str]:
-        """Sequence and revision of the bundle written last; (0, "") when there is none."""
+    def last_sequence(self) -> int:
+        """Of the bundle written last; 0 when there is none that can be read."""
         try:
-            index = json.loads((self.bundle / "index.json").read_bytes())
-            return int(index["sequence"]), str(index["revision"])
+            return int(json.loads((self.bundle / INDEX_FILE).read_bytes())["sequence"])
         except (OSError, ValueError, KeyError, TypeError):
-            return 0, ""
+            return 0
 
     def write_bundle(self, files: Mapping[str, bytes]) -> None:
         """Raises StateError."""

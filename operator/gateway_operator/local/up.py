@@ -12,18 +12,20 @@ from typing import Any
 
 from gateway_operator.local import addresses, gateway_process, overrides, reports, state
 from gateway_operator.local.addresses import Address
-from gateway_operator.local.building import Build, Builder, RejectedError
+from gateway_operator.local.building import Build, Builder, RejectedError, Remark
 from gateway_operator.local.gateway_process import GatewayProcess
 from gateway_operator.local.manifests import SUFFIXES, Problem
 from gateway_operator.local.overrides import DemoTarget
 from gateway_operator.local.state import State
 from gateway_operator.local.terminal import Terminal
-from gateway_operator.local.watching import changes
+from gateway_operator.local.watching import Changes, watched
 
 STATE_DIRECTORY = ".state"
 READY_SECONDS = 30.0
 ENFORCED_SECONDS = 10.0
 POLL_SECONDS = 0.02
+SHOWN_AT_ONCE = 10
+"""Findings of one load; a thousand policies with the same warning would bury everything else."""
 SIGNAL_ARRIVES_SECONDS = 0.3
 """A terminal sends Ctrl-C to the proxy as well; after this long it has not, and `up` passes it on."""
 DRAIN_SECONDS = 12.0
@@ -88,7 +90,7 @@ class _Run:
         self._sequence = 0
         self._revision = ""
         self._rejected = False
-        self._shown: frozenset[Problem] = frozenset()
+        self._shown: frozenset[Remark] = frozenset()
 
     async def run(self) -> None:
         loop = asyncio.get_running_loop()
@@ -112,6 +114,7 @@ class _Run:
                 demo=DemoTarget(demo.url, demo.credential) if demo else None,
             )
             builder.public_url = options.public_url or wanted.url
+            changes = await stack.enter_async_context(self._watched(builder))
             build = await self._first_build(builder)
             kept = stack.enter_context(state.opened(options.state or options.directory / STATE_DIRECTORY))
             listen = addresses.free(wanted, option="--listen")
@@ -132,7 +135,7 @@ class _Run:
                 ports=gateway,
                 seconds=time.monotonic() - self._begun,
             )
-            await self._serve(gateway, builder, kept, demo)
+            await self._serve(gateway, builder, kept, demo, changes)
 
     def _on_signal(self) -> None:
         if self._stop.is_set():
@@ -143,19 +146,20 @@ class _Run:
         build = await asyncio.to_thread(builder.build)
         if not build.configuration.upstreams:
             nothing = f"no usable ProviderBinding refers to the gateway {build.gateway.namespace}/{build.gateway.name}"
-            raise RejectedError(build.errors or [Problem(str(self._options.directory), 0, "", nothing)])
-        for note in build.notes:
+            problems = [build.problem(error) for error in build.errors]
+            raise RejectedError(problems or [Problem(str(self._options.directory), 0, "", nothing)])
+        for note in build.manifests.notes:
             self._terminal.say(("note: ", "dim"), str(note))
         self._show_findings(build)
         return build
 
+    def _watched(self, builder: Builder) -> contextlib.AbstractAsyncContextManager[Changes]:
+        return watched(self._options.directory, suffixes=SUFFIXES, signature=builder.reader.signature)
+
     def _proxy(self, kept: State, listen: Address) -> contextlib.AbstractAsyncContextManager[GatewayProcess]:
-        loopback = Address("127.0.0.1", 0)
         return gateway_process.running(
             config=kept.bundle,
             listen=listen,
-            admin=addresses.free(loopback, option="--listen"),
-            metrics=addresses.free(loopback, option="--listen"),
             token_file=kept.admin_token_file,
             token=kept.admin_token,
             on_log=self._terminal.log,
@@ -184,10 +188,15 @@ class _Run:
         return status is not None and int(status.get("sequence") or 0) >= self._sequence
 
     async def _serve(
-        self, gateway: GatewayProcess, builder: Builder, kept: State, demo: reports.KnowsModels | None
+        self,
+        gateway: GatewayProcess,
+        builder: Builder,
+        kept: State,
+        demo: reports.KnowsModels | None,
+        changes: Changes,
     ) -> None:
         stop = asyncio.create_task(self._stop.wait())
-        reload = asyncio.create_task(self._reload_forever(gateway, builder, kept, demo))
+        reload = asyncio.create_task(self._reload_forever(gateway, builder, kept, demo, changes))
         try:
             ends: set[asyncio.Future[Any]] = {stop, reload, gateway.ended}
             await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
@@ -202,16 +211,21 @@ class _Run:
             await asyncio.gather(stop, reload, return_exceptions=True)
 
     async def _reload_forever(
-        self, gateway: GatewayProcess, builder: Builder, kept: State, demo: reports.KnowsModels | None
+        self,
+        gateway: GatewayProcess,
+        builder: Builder,
+        kept: State,
+        demo: reports.KnowsModels | None,
+        changes: Changes,
     ) -> None:
-        directory = self._options.directory
-        async for _ in changes(directory, suffixes=SUFFIXES, signature=builder.reader.signature):
+        while True:
+            await changes.wait()
             begun = time.monotonic()
             try:
                 build = await asyncio.to_thread(builder.build)
                 if demo is not None:
                     demo.models = {*demo.models, *reports.upstream_models(build)}
-                changed = self._write(build, kept)
+                changed = await asyncio.to_thread(self._write, build, kept)
             except (RejectedError, state.StateError) as error:
                 self._show_rejection(error)
                 continue
@@ -220,11 +234,12 @@ class _Run:
 
     def _write(self, build: Build, kept: State) -> bool:
         """Whether there was something new to write. Raises RejectedError, StateError."""
-        if build.revision == self._revision:
+        sequence = max(self._sequence, kept.last_sequence()) + 1
+        packed = build.packed(sequence=sequence)
+        if packed.revision == self._revision:
             return False
-        sequence = max(self._sequence, kept.last()[0]) + 1
-        kept.write_bundle(build.files(sequence=sequence))
-        self._sequence, self._revision = sequence, build.revision
+        kept.write_bundle(packed.files)
+        self._sequence, self._revision = sequence, packed.revision
         return True
 
     async def _report_reload(self, gateway: GatewayProcess, build: Build, *, changed: bool, begun: float) -> None:
@@ -238,10 +253,12 @@ class _Run:
                 await asyncio.sleep(POLL_SECONDS)
                 continue
             status = await gateway.status() or {}
-            problem = status.get("last_load_error") or "it does not say why"
-            self._terminal.error(f"the proxy has not taken revision {build.revision[:19]}…: {problem}")
+            problem = (status.get("last_error") or {}).get("message", "it does not say why")
+            self._terminal.error(f"the proxy has not taken revision {self._revision[:19]}…: {problem}")
             return
-        reports.reloaded(self._terminal, build, seconds=time.monotonic() - begun, mended=mended)
+        reports.reloaded(
+            self._terminal, build, revision=self._revision, seconds=time.monotonic() - begun, mended=mended
+        )
 
     def _show_rejection(self, error: RejectedError | state.StateError) -> None:
         self._rejected = True
@@ -252,15 +269,20 @@ class _Run:
 
     def _show_findings(self, build: Build) -> None:
         """What is new, and what is no longer so."""
-        # Compared without lines: text above a problem moves it, and changes nothing.
-        found = {problem._replace(line=0): (problem, self._terminal.error) for problem in build.errors}
-        found |= {problem._replace(line=0): (problem, self._terminal.warning) for problem in build.warnings}
-        for key, (problem, show) in found.items():
-            if key not in self._shown:
+        found = frozenset(build.errors + build.warnings)
+        for show, remarks in ((self._terminal.error, build.errors), (self._terminal.warning, build.warnings)):
+            fresh = [remark for remark in remarks if remark not in self._shown]
+            for problem in sorted(map(build.problem, fresh[:SHOWN_AT_ONCE])):
                 show(str(problem))
-        for key in sorted(self._shown - found.keys()):
-            self._terminal.say(("settled: ", "green"), str(key))
-        self._shown = frozenset(found)
+            if len(fresh) > SHOWN_AT_ONCE:
+                more = len(fresh) - SHOWN_AT_ONCE
+                show(f"and {more} more; `claude-gateway lint {self._options.directory}` lists them all")
+        settled = sorted(self._shown - found)
+        for remark in settled[:SHOWN_AT_ONCE]:
+            self._terminal.say(("settled: ", "green"), str(remark))
+        if len(settled) > SHOWN_AT_ONCE:
+            self._terminal.say(("settled: ", "green"), f"and {len(settled) - SHOWN_AT_ONCE} more")
+        self._shown = found
 
     async def _end(self, gateway: GatewayProcess) -> None:
         """Lets the proxy drain. Raises nothing: after a signal the exit code is 0."""
@@ -272,12 +294,13 @@ class _Run:
         ends: set[asyncio.Future[Any]] = {stop_now, gateway.ended}
         try:
             done, _ = await asyncio.wait(ends, timeout=SIGNAL_ARRIVES_SECONDS, return_when=asyncio.FIRST_COMPLETED)
-            if not done and not await self._draining(gateway):
+            if not done and await self._serving(gateway):
                 gateway.signal(signal.SIGINT)
             await asyncio.wait(ends, timeout=DRAIN_SECONDS, return_when=asyncio.FIRST_COMPLETED)
         finally:
             stop_now.cancel()
 
-    async def _draining(self, gateway: GatewayProcess) -> bool:
+    async def _serving(self, gateway: GatewayProcess) -> bool:
+        """Whether no signal has reached the proxy: a second one would end it at once."""
         status = await gateway.status()
-        return status is not None and bool(status.get("draining"))
+        return status is not None and not status.get("draining")

@@ -32,7 +32,7 @@ PATIENCE_SECONDS: Final = 1.5
 """How long files of two revisions may lie side by side before that counts as a failure: writers of plain directories
 are not atomic, and the kubelet fetches the parts' Secrets one by one."""
 RETRY_SECONDS: Final = (0.1, 0.2, 0.4, 0.8, 1.6, 3.0)
-_PASSING: Final = frozenset({"ConfigMissing", "ConfigIncomplete", "ConfigUnreadable"})
+_PASSING: Final = frozenset({"ConfigMissing", "ConfigIncomplete"})
 """Reasons that may go away without another change of the index."""
 
 _FILES: Final = (
@@ -40,7 +40,7 @@ _FILES: Final = (
     bundles.CREDENTIALS_FILE,
     *(bundles.part_file(number) for number in range(bundles.MAX_PARTS)),
 )
-Signature = tuple[tuple[int, int, int, int] | None, ...]
+FileSignature = tuple[int, int, int, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +56,7 @@ class ConfigWatcher:
         self, directory: Path, *, services: Services, pools: Pools, on_first_load: Callable[[], None] = lambda: None
     ) -> None:
         self._directory = directory
+        self._files = [directory / name for name in _FILES]
         self._on_first_load = on_first_load
         self._services = services
         self._pools = pools
@@ -64,7 +65,7 @@ class ConfigWatcher:
         self._thread = threading.Thread(target=self._run, name="config", daemon=True)
         # Of the thread alone:
         self._live: LiveConfiguration | None = None
-        self._signature: Signature | None = None
+        self._signature: tuple[FileSignature | None, ...] | None = None
         self._failure: _Failure | None = None
         self._failing_since = 0.0
         self._reported: _Failure | None = None
@@ -89,7 +90,7 @@ class ConfigWatcher:
             self._stopping.wait(POLL_SECONDS)
 
     def _due(self, now: float) -> bool:
-        signature = _signature(self._directory)
+        signature = tuple(_file_signature(path) for path in self._files)
         changed = signature != self._signature
         self._signature = signature
         if changed:
@@ -105,9 +106,7 @@ class ConfigWatcher:
             live = self._load()
         except BundleError as error:
             self._failed(_Failure(error.reason, str(error)), now)
-        except OSError as error:
-            self._failed(_Failure("ConfigUnreadable", f"{self._directory}: {error}"), now)
-        except ValueError as error:
+        except (OSError, ValueError) as error:
             # From a provider: a certificate or an address that cannot be used.
             self._failed(_Failure("ConfigUnusable", str(error)), now)
         except Exception as error:
@@ -133,7 +132,7 @@ class ConfigWatcher:
     def _index_names(self, current: LiveConfiguration) -> bool:
         try:
             index = json.loads((self._directory / bundles.INDEX_FILE).read_bytes())
-        except (OSError, ValueError):
+        except (OSError, ValueError, RecursionError):
             return False  # reading the whole bundle tells what is wrong
         return (
             isinstance(index, dict)
@@ -209,12 +208,8 @@ class ConfigWatcher:
         )
 
 
-def _signature(directory: Path) -> Signature:
-    """What `stat` tells of the bundle's files, whichever symbolic links lead to them."""
-    return tuple(_file_signature(directory / name) for name in _FILES)
-
-
-def _file_signature(path: Path) -> tuple[int, int, int, int] | None:
+def _file_signature(path: Path) -> FileSignature | None:
+    """What `stat` tells of a file, whichever symbolic links lead to it."""
     try:
         found = path.stat()
     except OSError:

@@ -37,7 +37,7 @@ class DeveloperKeys:
 
     def find(self, presented: str) -> Principal | None:
         """The principal of a key, expired or not; None when no key has that value."""
-        digest = hashlib.sha256(presented.encode("utf-8", "surrogateescape")).digest()
+        digest = hashlib.sha256(presented.encode("utf-8", "surrogatepass")).digest()
         entry = self._by_digest.get(digest)
         if entry is None or not compare_digest(entry[0], digest):
             return None

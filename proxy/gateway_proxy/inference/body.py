@@ -1,9 +1,7 @@
 """The request body: read within limits, its top-level members found, edited in place and never re-serialised."""
 
+import json
 import re
-from json.decoder import scanstring  # type: ignore[attr-defined] # the C string scanner; typeshed leaves it out
-from json.scanner import make_scanner  # type: ignore[attr-defined] # likewise
-from types import SimpleNamespace
 from typing import Any, Final
 
 import msgspec
@@ -16,6 +14,7 @@ MAX_MEMBERS: Final = 1000
 """Top-level members of a request; real ones have about twenty."""
 
 _LONE_SURROGATE: Final = re.compile(rb"\\u[dD][89a-fA-F][0-9a-fA-F]{2}")
+_DELIMITERS: Final = " \t\n\r,}"
 _BLANKS: Final = re.compile(r"[ \t\n\r]*").match
 _members_of = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 
@@ -25,17 +24,7 @@ def _refuse_constant(name: str) -> Any:
 
 
 # Finds where a value ends. Numbers are not converted: their digits may be many.
-_scan_value = make_scanner(
-    SimpleNamespace(
-        strict=True,
-        object_hook=None,
-        object_pairs_hook=None,
-        parse_float=len,
-        parse_int=len,
-        parse_constant=_refuse_constant,
-        memo={},
-    )
-)
+_scan_value = json.JSONDecoder(parse_float=len, parse_int=len, parse_constant=_refuse_constant).raw_decode
 
 
 class Members:
@@ -188,15 +177,11 @@ def _walked(body: bytes, values: dict[str, msgspec.Raw]) -> dict[str, _Place]:
         if count > MAX_MEMBERS:
             raise _too_many()
         key = position
-        name, position = scanstring(text, key + 1, True)
+        name, position = _scan_value(text, key)
         escaped = position - key - 2 != len(name)
         position = _skip(text, _skip(text, position) + 1)
         value = position
-        raw = values.get(name)
-        if raw is not None and body.startswith(raw, value):  # type: ignore[arg-type] # takes any buffer
-            position += len(memoryview(raw))
-        else:
-            _, position = _scan_value(text, value)
+        position = _value_end(text, value, body, values.get(name))
         if name in ROUTING_MEMBERS and (escaped or name in places):
             how = "with escapes in its name" if escaped else "twice"
             raise errors.invalid_request(
@@ -209,7 +194,20 @@ def _walked(body: bytes, values: dict[str, msgspec.Raw]) -> dict[str, _Place]:
         position = _skip(text, end)
         if text[position] == ",":
             position = _skip(text, position + 1)
+    if text[position] != "}":
+        raise AssertionError("the walk left the members of a valid object")
     return places
+
+
+def _value_end(text: str, start: int, body: bytes, raw: msgspec.Raw | None) -> int:
+    """Where the value at `start` ends. `raw` is the value of the last member with its name: this one's, as a rule."""
+    if raw is not None and body.startswith(raw, start):
+        end = start + len(memoryview(raw))
+        # Only a number can go on: 1 is how 12 begins.
+        if text[end] in _DELIMITERS:
+            return end
+    _, end = _scan_value(text, start)
+    return int(end)
 
 
 def _skip(text: str, position: int) -> int:

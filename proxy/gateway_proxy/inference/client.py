@@ -62,6 +62,7 @@ class ClientRequest:
     """A parsed head and the body that follows. Answered once: by `reply`, `refuse`, or `start` and raw writes."""
 
     __slots__ = (
+        "chunked",
         "closes",
         "connection",
         "headers",
@@ -73,7 +74,6 @@ class ClientRequest:
         "raw_headers",
         "request_id",
         "started",
-        "chunked",
     )
 
     def __init__(self, connection: "ClientConnection", message: Any, payload: Any, *, closing: bool) -> None:
@@ -134,7 +134,9 @@ class ClientRequest:
         if not self.payload.is_eof() and self.headers.get("expect"):
             self.closes = True
         body = envelope(error, self.request_id)
-        self.reply(error.status, body, {"content-type": "application/json", **error.headers})
+        # `request-id` is where the official SDKs look.
+        fixed = {"content-type": "application/json", "request-id": self.request_id}
+        self.reply(error.status, body, {**fixed, **error.headers})
 
     def abort(self) -> None:
         """Cuts the connection, so that the client sees that the answer is not whole."""
@@ -142,6 +144,12 @@ class ClientRequest:
         transport = self.connection.transport
         if transport is not None:
             transport.abort()
+
+    def close(self) -> None:
+        """Ends the connection once what was written has been sent."""
+        transport = self.connection.transport
+        if transport is not None:
+            transport.close()
 
     @staticmethod
     def refusal(error: GatewayError, request_id: str, *, closing: bool) -> bytes:

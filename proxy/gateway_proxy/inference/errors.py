@@ -27,7 +27,7 @@ TYPE_OF_STATUS: Final[Mapping[int, str]] = {
 """The error type of each status; every other status is `api_error`."""
 
 _NO_RETRY: Final[Mapping[str, str]] = {"x-should-retry": "false"}
-MAX_QUOTED_CHARACTERS: Final = 100
+_QUOTED_CHARACTERS: Final = 100
 _LISTED_NAMES: Final = 12
 
 
@@ -63,8 +63,8 @@ def stream_event(error: GatewayError, request_id: str) -> bytes:
 
 def quoted(text: str) -> str:
     """Client text made fit for a message: bounded, printable, in quotation marks."""
-    shown = "".join(character if character.isprintable() else "�" for character in text[:MAX_QUOTED_CHARACTERS])
-    return f'"{shown}…"' if len(text) > MAX_QUOTED_CHARACTERS else f'"{shown}"'
+    shown = "".join(character if character.isprintable() else "�" for character in text[:_QUOTED_CHARACTERS])
+    return f'"{shown}…"' if len(text) > _QUOTED_CHARACTERS else f'"{shown}"'
 
 
 def _error(status: int, message: str, *, reason: str, headers: Mapping[str, str] | None = None) -> GatewayError:
@@ -206,11 +206,6 @@ def not_found() -> GatewayError:
     )
 
 
-def model_not_listed(name: str) -> GatewayError:
-    """For `GET /v1/models/{id}`."""
-    return _error(404, f"model {quoted(name)} is not among yours: GET /v1/models lists them", reason="ModelNotListed")
-
-
 def method_not_allowed(allowed: Iterable[str]) -> GatewayError:
     methods = ", ".join(allowed)
     return _error(405, f"this path takes {methods}", reason="MethodNotAllowed", headers={"allow": methods})
@@ -250,14 +245,6 @@ def too_busy(retry_after_seconds: int = 1) -> GatewayError:
         reason="TooBusy",
         headers={"retry-after": str(retry_after_seconds)},
     )
-
-
-def rate_limited(message: str, *, retry_after_seconds: int, reason: str = "RateLimited") -> GatewayError:
-    return _error(429, message, reason=reason, headers={"retry-after": str(retry_after_seconds)})
-
-
-def not_supported(message: str) -> GatewayError:
-    return _error(501, message, reason="NotSupported", headers=_NO_RETRY)
 
 
 def overloaded(headers: Mapping[str, str] | None = None) -> GatewayError:

@@ -22,25 +22,22 @@ _OPEN_PREFIX: Final = b"anthropic-"
 # The organization's quota and name are the operator's business, not the developer's.
 _KEPT_BACK: Final = (b"anthropic-ratelimit-", b"anthropic-organization-id")
 _DECISIONS_LIMIT: Final = 1024
-_decisions: dict[bytes, bytes] = {}
-"""Name in lower case → its `name: ` for the client, empty when it stays behind. Bounded."""
+
+
+class _Decisions(dict[bytes, bytes]):
+    """Name in lower case → its `name: ` for the client, empty when it stays behind. Bounded."""
+
+    def __missing__(self, name: bytes) -> bytes:
+        passes = name in _PASSED or (name.startswith(_OPEN_PREFIX) and not name.startswith(_KEPT_BACK))
+        decision = name + b": " if passes else b""
+        if len(self) < _DECISIONS_LIMIT and len(name) <= 64:
+            self[name] = decision
+        return decision
+
+
+_decisions = _Decisions()
 
 
 def passed_headers(head: ResponseHead) -> list[bytes]:
     """The lines that go on, each with its line end."""
-    lines: list[bytes] = []
-    for name, value in head.headers:
-        decision = _decisions.get(name)
-        if decision is None:
-            decision = _decide(name)
-        if decision:
-            lines.append(decision + value + b"\r\n")
-    return lines
-
-
-def _decide(name: bytes) -> bytes:
-    passes = name in _PASSED or (name.startswith(_OPEN_PREFIX) and not name.startswith(_KEPT_BACK))
-    decision = name + b": " if passes else b""
-    if len(_decisions) < _DECISIONS_LIMIT and len(name) <= 64:
-        _decisions[name] = decision
-    return decision
+    return [before + value + b"\r\n" for name, value in head.headers if (before := _decisions[name])]

@@ -111,7 +111,11 @@ class Router:
                 exchange = await route.client.send(
                     target, request.raw_headers, body, principal=principal, stream=stream
                 )
-                answer = await self._prepared(route, exchange, stream=stream)
+                try:
+                    answer = await self._prepared(route, exchange, stream=stream)
+                except BaseException:
+                    exchange.abort()
+                    raise
             except UpstreamError as error:
                 failures.error()
                 route.series.attempt_failed(_label(error))

@@ -22,11 +22,6 @@ class ModelList:
         self._positions = {model.id: number for number, model in enumerate(models)}
         self.body = _page(self._entries, has_more=False)
 
-    def entry(self, name: str) -> bytes | None:
-        """The body for one model of the list."""
-        position = self._positions.get(name)
-        return None if position is None else orjson.dumps(self._entries[position])
-
     def page(self, query: str) -> bytes:
         """The body for a query string. Members it does not know are ignored; raises GatewayError (400) for a limit
         that is no number, a cursor that is not in the list, or two cursors."""

@@ -27,6 +27,7 @@ _DELTA_DATA_OFFSET: Final = len(b"event: content_block_delta\n")
 _DELTA_KIND_OFFSET: Final = 40
 """Of the delta's own type in a data line as the Anthropic API writes it; the first `_delta` is the event's."""
 _TEXT_MEMBERS: Final = ("text", "thinking", "partial_json")
+_TEXT_STARTS: Final = tuple(f'"{name}":"'.encode() for name in _TEXT_MEMBERS)
 
 
 class StreamMeter:
@@ -57,13 +58,14 @@ class StreamMeter:
             return
         lines = data.split(b"\n")
         rest = lines.pop()
+        if lines and self._skipping:
+            self._skipping = False
+            del lines[0]
+        elif lines and self._held:
+            self._pieces.append(lines.pop(0))
+            self._take_held()
         for line in lines:
-            if self._skipping:
-                self._skipping = False
-            elif self._held:
-                self._pieces.append(line)
-                self._take_held()
-            else:
+            if line.startswith(_DATA):
                 self._take(line)
         if rest and not self._skipping:
             self._pieces.append(rest)
@@ -88,10 +90,12 @@ class StreamMeter:
         line = b"".join(self._pieces)
         self._pieces.clear()
         self._held = 0
-        self._take(line)
+        if line.startswith(_DATA):
+            self._take(line)
 
     def _take(self, line: bytes) -> None:
-        if not line.startswith(_DATA) or len(line) > MAX_LINE_BYTES:
+        """Takes a data line."""
+        if len(line) > MAX_LINE_BYTES:
             return
         if _DELTA_TYPE in line[:64]:
             self._characters += _delta_characters(line, start=0)
@@ -126,21 +130,18 @@ class StreamMeter:
 
 
 def _delta_characters(line: bytes, *, start: int) -> int:
-    """Characters of text in the data line at `start`, taken as its bytes; signatures and citations are no output.
+    """Characters of text in the data line at `start`, taken as its bytes; a signature or a citation is no output.
 
     The end is the last quotation mark, not the line's: the API pads some events with blanks.
     """
-    kind = line.find(b'_delta",', start + _DELTA_KIND_OFFSET)
-    if kind < 0:
+    member = line.find(b'_delta",', start + _DELTA_KIND_OFFSET) + len(b'_delta",')
+    if not line.startswith(_TEXT_STARTS, member):
         return _parsed_delta_characters(line[start:])
-    value = line.find(b':"', kind)
-    if value < 0 or line.startswith((b"signature", b"citations"), kind - 9):
-        return 0
-    return max(line.rfind(b'"') - value - 2, 0)
+    return max(line.rfind(b'"') - line.find(b':"', member) - 2, 0)
 
 
 def _parsed_delta_characters(line: bytes) -> int:
-    """The same for a line with another member order or white space than the API's."""
+    """The same for a line that is no text, or has another member order or white space than the API's."""
     try:
         event: Any = orjson.loads(line[len(_DATA) :])
     except ValueError:
@@ -165,7 +166,7 @@ def meter_json(body: bytes, content_encoding: str | None) -> Usage:
     if plain is None:
         return Usage(output_tokens=estimated_tokens(len(body)), estimated=True)
     try:
-        members = orjson.loads(_message_decoder.decode(plain).usage)
+        members = msgspec.json.decode(_message_decoder.decode(plain).usage)
     except (ValueError, RecursionError):
         members = None
     if not isinstance(members, dict):

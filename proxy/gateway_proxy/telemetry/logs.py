@@ -96,6 +96,7 @@ def start(level: str) -> QueueListener:
     root.setLevel(LEVELS[level])
     # aiohttp tells of each malformed request with a traceback; that is the client's fault and only noise here.
     logging.getLogger("aiohttp.access").disabled = True
+    logging.captureWarnings(True)
     logging.raiseExceptions = False
     listener = QueueListener(records, writer)
     listener.start()

@@ -37,9 +37,10 @@ class UpstreamConnection(asyncio.Protocol):
         "born",
         "closed",
         "idle_since",
+        "loop",
     )
 
-    def __init__(self, owner: Owner, *, now: float) -> None:
+    def __init__(self, owner: Owner, loop: asyncio.AbstractEventLoop) -> None:
         self._owner = owner
         self._transport: asyncio.Transport | None = None
         self._exchange: Exchange | None = None
@@ -49,8 +50,8 @@ class UpstreamConnection(asyncio.Protocol):
         self._left: int | None = None
         """Payload bytes still to come; None: until the connection ends, or chunked."""
         self.closed = False
-        self.born = now
-        self.idle_since = now
+        self.loop = loop
+        self.born = self.idle_since = loop.time()
 
     def __repr__(self) -> str:
         return f"<UpstreamConnection closed={self.closed} busy={self._exchange is not None}>"
@@ -58,7 +59,7 @@ class UpstreamConnection(asyncio.Protocol):
     # --- asyncio.Protocol ---
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast(asyncio.Transport, transport)
+        self._transport = cast("asyncio.Transport", transport)
         sock = transport.get_extra_info("socket")
         if sock is not None and sock.family in {socket.AF_INET, socket.AF_INET6}:
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

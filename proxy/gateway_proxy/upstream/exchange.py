@@ -44,7 +44,8 @@ class Exchange:
     """Head by `response()`, then the body: to a sink by `attach`, or whole by `read`.
 
     Timeouts are looked at by a coarse ticker: first byte from the moment the request is written, idle inside the
-    response; silence that our own back-pressure causes does not count.
+    response; silence that our own back-pressure causes does not count. Whoever holds an exchange aborts it when it is
+    not wanted any more.
     """
 
     __slots__ = (
@@ -53,7 +54,7 @@ class Exchange:
         "_early_bytes",
         "_first_byte_seconds",
         "_idle_seconds",
-        "paused",
+        "_loop",
         "_since",
         "_sink",
         "_unsent",
@@ -62,13 +63,22 @@ class Exchange:
         "error",
         "head",
         "heard",
+        "paused",
     )
 
-    def __init__(self, carrier: Carrier, *, now: float, first_byte_seconds: float, idle_seconds: float) -> None:
+    def __init__(
+        self,
+        carrier: Carrier,
+        *,
+        loop: asyncio.AbstractEventLoop,
+        first_byte_seconds: float,
+        idle_seconds: float,
+    ) -> None:
         self._carrier = carrier
         self._first_byte_seconds = first_byte_seconds
         self._idle_seconds = idle_seconds
-        self._since = now
+        self._loop = loop
+        self._since = loop.time()
         self._unsent = 0
         self.paused = False
         self._sink: BodySink | None = None
@@ -142,11 +152,12 @@ class Exchange:
     # --- called by the relay ---
 
     async def response(self) -> ResponseHead:
-        """The final response head. Raises UpstreamError; aborts when cancelled."""
+        """The final response head. Raises UpstreamError."""
         while self.head is None:
             if self.error is not None:
                 raise self.error
-            await self._event()
+            self._waiter = self._loop.create_future()
+            await self._waiter
         return self.head
 
     @property
@@ -155,7 +166,7 @@ class Exchange:
         return bool(self._early) or self.complete
 
     async def first_payload(self) -> None:
-        """Returns once payload is there or the body has ended. Raises UpstreamError; aborts when cancelled."""
+        """Returns once payload is there or the body has ended. Raises UpstreamError."""
         while not self._early and not self.complete:
             if self.error is not None:
                 raise self.error
@@ -164,7 +175,7 @@ class Exchange:
     async def read(self, limit: int) -> bytes | None:
         """The whole payload; None, with all of it still to come to a sink, once it is longer than `limit`.
 
-        Raises UpstreamError; aborts when cancelled.
+        Raises UpstreamError.
         """
         while not self.complete:
             if self.error is not None:
@@ -212,9 +223,5 @@ class Exchange:
             self._carrier.abort()
 
     async def _event(self) -> None:
-        self._waiter = asyncio.get_running_loop().create_future()
-        try:
-            await self._waiter
-        except asyncio.CancelledError:
-            self.abort()
-            raise
+        self._waiter = self._loop.create_future()
+        await self._waiter

@@ -9,8 +9,23 @@ _STATUS_LINE: Final = re.compile(rb"HTTP/1\.([01]) ([1-9][0-9][0-9])(?: [^\r\n\x
 _TOKEN: Final = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+\Z")
 _LENGTH_DIGITS: Final = 18
 _KNOWN_NAMES_LIMIT: Final = 1024
-_known_names: dict[bytes, bytes] = {}
-"""Header names seen, valid, to their lower case. Bounded; saves a pattern match and a copy for each header line."""
+_FRAMING: Final = frozenset({b"content-length", b"transfer-encoding", b"connection"})
+
+
+class _Names(dict[bytes, bytes]):
+    """Header names as written to their lower case, once they have been found valid. Bounded."""
+
+    def __missing__(self, name: bytes) -> bytes:
+        # A line that begins with a blank (obs-fold) and a blank before the colon both fail here.
+        if not _TOKEN.match(name):
+            raise ProtocolError("a header name is malformed")
+        lower = name.lower()
+        if len(self) < _KNOWN_NAMES_LIMIT and len(name) <= 64:
+            self[name] = lower
+        return lower
+
+
+_lower = _Names()
 
 
 class ResponseHead:
@@ -59,37 +74,36 @@ def find_head_end(buffer: bytes | bytearray, start: int = 0) -> int:
 
 def parse_head(head: bytes) -> ResponseHead:
     """Parses a head without its final empty line. Raises ProtocolError."""
-    lines = head.split(b"\r\n")
-    status_line = _STATUS_LINE.match(lines[0])
-    if status_line is None:
+    status_line, *lines = head.split(b"\r\n")
+    # Line ends anywhere else would make one value two headers for whoever reads it next.
+    if head.count(b"\n") != len(lines) or head.count(b"\r") != len(lines) or b"\x00" in head:
+        raise ProtocolError("the head holds a bare line end or a zero byte")
+    matched = _STATUS_LINE.match(status_line)
+    if matched is None:
         raise ProtocolError("the status line is malformed")
-    http_1_0 = status_line[1] == b"0"
-    status = int(status_line[2])
-    headers: list[tuple[bytes, bytes]] = []
+    try:
+        headers = [(_lower[name], value.strip(b" \t")) for name, value in [line.split(b":", 1) for line in lines]]
+    except ValueError:
+        raise ProtocolError("a header line has no colon") from None
+    http_1_0 = matched[1] == b"0"
+    status = int(matched[2])
     content_length: int | None = None
     chunked = False
     keep_alive = not http_1_0
-    for line in lines[1:]:
-        name, colon, value = line.partition(b":")
-        lower = _known_names.get(name)
-        if lower is None:
-            lower = _learn(name)
-        # A value may hold anything but the bytes that would make it more than one value.
-        if not colon or b"\n" in value or b"\r" in value or b"\x00" in value:
-            raise ProtocolError("a header line is malformed")
-        value = value.strip(b" \t")
-        headers.append((lower, value))
-        if lower == b"content-length":
+    for name, value in headers:
+        if name not in _FRAMING:
+            continue
+        if name == b"content-length":
             if content_length is not None:
                 raise ProtocolError("more than one content-length")
             if not value.isdigit() or len(value) > _LENGTH_DIGITS:
                 raise ProtocolError("the content-length is not a number")
             content_length = int(value)
-        elif lower == b"transfer-encoding":
+        elif name == b"transfer-encoding":
             if chunked or http_1_0 or value.lower() != b"chunked":
                 raise ProtocolError("the transfer-encoding is not one `chunked`")
             chunked = True
-        elif lower == b"connection":
+        else:
             options = [option.strip(b" \t") for option in value.lower().split(b",")]
             if b"close" in options:
                 keep_alive = False
@@ -97,18 +111,8 @@ def parse_head(head: bytes) -> ResponseHead:
                 keep_alive = True
     if chunked and content_length is not None:
         raise ProtocolError("both content-length and transfer-encoding")
-    if status in {204, 304}:
+    if status in (204, 304):
         content_length, chunked = 0, False
     if content_length is None and not chunked:
         keep_alive = False
     return ResponseHead(status, headers, content_length=content_length, chunked=chunked, keep_alive=keep_alive)
-
-
-def _learn(name: bytes) -> bytes:
-    # A line that begins with a blank (obs-fold) and a blank before the colon both fail here.
-    if not _TOKEN.match(name):
-        raise ProtocolError("a header name is malformed")
-    lower = name.lower()
-    if len(_known_names) < _KNOWN_NAMES_LIMIT and len(name) <= 64:
-        _known_names[name] = lower
-    return lower

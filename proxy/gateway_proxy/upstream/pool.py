@@ -64,19 +64,26 @@ class Pool:
             exchange = self._send(connection, head, body, timeouts)
             try:
                 await exchange.response()
+            except asyncio.CancelledError:
+                exchange.abort()
+                raise
             except BrokenConnectionError:
                 if not exchange.untouched:
                     raise
             else:
                 return exchange
         exchange = self._send(await self._connect(timeouts.connect_seconds), head, body, timeouts)
-        await exchange.response()
+        try:
+            await exchange.response()
+        except asyncio.CancelledError:
+            exchange.abort()
+            raise
         return exchange
 
     def _send(self, connection: UpstreamConnection, head: bytes, body: bytes, timeouts: Timeouts) -> Exchange:
         exchange = Exchange(
             connection,
-            now=asyncio.get_running_loop().time(),
+            loop=connection.loop,
             first_byte_seconds=timeouts.first_byte_seconds,
             idle_seconds=timeouts.idle_seconds,
         )
@@ -107,7 +114,7 @@ class Pool:
     async def _open(self) -> UpstreamConnection:
         loop = asyncio.get_running_loop()
         origin, proxy, tls = self.route.origin, self.route.proxy, self.route.tls
-        connection = UpstreamConnection(self, now=loop.time())
+        connection = UpstreamConnection(self, loop)
         if proxy is not None and tls is not None:
             tunnel = await open_tunnel(proxy, origin)
             try:
@@ -136,7 +143,7 @@ class Pool:
         self._ticker.discard(connection)
         if not reusable:
             return
-        now = asyncio.get_running_loop().time()
+        now = connection.loop.time()
         limits = self._keep_alive
         if len(self._idle) >= limits.idle_connections or now - connection.born > limits.age_seconds:
             connection.close()

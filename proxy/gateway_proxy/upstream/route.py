@@ -98,7 +98,7 @@ def reached_directly(host: str, no_proxy: Iterable[str]) -> bool:
 
 
 def tls_context(ca_pem: str | None) -> ssl.SSLContext:
-    """Verifies against the system's certificates and those of `ca_pem`. Raises ssl.SSLError or ValueError on bad PEM."""
+    """Trusts the system's certificates and those of `ca_pem`. Raises ssl.SSLError or ValueError on bad PEM."""
     context = ssl.create_default_context()
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.set_alpn_protocols(["http/1.1"])

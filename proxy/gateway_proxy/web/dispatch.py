@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from typing import Final, NamedTuple
-from urllib.parse import unquote
 
 from gateway_proxy.inference import errors
 from gateway_proxy.services import Services
@@ -12,7 +11,6 @@ from gateway_proxy.web.responses import Response
 TEXT: Final = {"content-type": "text/plain; charset=utf-8", "cache-control": "no-store"}
 JSON: Final = {"content-type": "application/json", "cache-control": "private, no-store"}
 
-_MODEL_PREFIX: Final = "/v1/models/"
 _HEALTHY: Final = Response(200, b"ok\n", TEXT)
 _HELLO: Final = Response(200, b"", TEXT)
 _DRAINING: Final = Response(503, b"draining\n", TEXT)
@@ -23,7 +21,6 @@ class Asked(NamedTuple):
     """What a page may want to know of a request."""
 
     services: Services
-    path: str
     query: str
     authorization: str | None
     x_api_key: str | None
@@ -38,12 +35,10 @@ def answer(
     """
     page = _PAGES.get(path)
     if page is None:
-        if not path.startswith(_MODEL_PREFIX):
-            return None
-        page = _model
+        return None
     if method not in ("GET", "HEAD"):
         raise errors.method_not_allowed(("GET", "HEAD"))
-    return page(Asked(services, path, query, authorization, x_api_key))
+    return page(Asked(services, query, authorization, x_api_key))
 
 
 def _landing(asked: Asked) -> Response:
@@ -63,17 +58,6 @@ def _models(asked: Asked) -> Response:
     return Response(200, policy.model_list.page(asked.query), JSON)
 
 
-def _model(asked: Asked) -> Response:
-    live = asked.services.configuration()
-    policy = live.policy_of(live.authenticate(asked.authorization, asked.x_api_key))
-    name = unquote(asked.path.removeprefix(_MODEL_PREFIX))
-    canonical = live.names.canonical(name) if len(name) <= errors.MAX_QUOTED_CHARACTERS else None
-    body = policy.model_list.entry(canonical) if canonical is not None else None
-    if body is None:
-        raise errors.model_not_listed(name)
-    return Response(200, body, JSON)
-
-
 _PAGES: Final[dict[str, Callable[[Asked], Response]]] = {
     "/": _landing,
     "/healthz": lambda _: _HEALTHY,
@@ -82,3 +66,6 @@ _PAGES: Final[dict[str, Callable[[Asked], Response]]] = {
     "/protocol": lambda _: protocol_page.page(),
     "/v1/models": _models,
 }
+
+PATHS: Final = frozenset(_PAGES)
+"""Every path that `answer` knows."""

@@ -1,5 +1,6 @@
 """What every model of the resources stands on: naming, documentation, one-object rules."""
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
@@ -13,7 +14,7 @@ GROUP: Final = "claude-gateway.dev"
 VERSION: Final = "v1alpha1"
 
 RULE_ERROR: Final = "rule"
-"""pydantic's error type of a broken rule. Its context holds `broken`, a list of (relative path, message)."""
+"""pydantic's error type of broken rules. Its context holds them as `broken`."""
 RULES_KEYWORD: Final = "x-kubernetes-validations"
 
 _ACRONYMS = {
@@ -38,7 +39,7 @@ def camel_case(name: str) -> str:
 class Rule:
     """A rule that bounds cannot say, told once: as CEL for the API server and as a predicate for everyone else.
 
-    Put into a model's `rules` it is asked of the object; as a part of `Annotated` it is asked of the value.
+    Put into a model's `object_rules` it is asked of the object; as a part of `Annotated` it is asked of the value.
     """
 
     cel: str
@@ -66,9 +67,13 @@ class Rule:
         json_schema[RULES_KEYWORD] = [*json_schema.get(RULES_KEYWORD, []), self.as_validation()]
         return json_schema
 
+    def speaks_of(self) -> list[tuple[str, ...]]:
+        """Paths of the fields that the rule looks at, relative to where it stands."""
+        return [tuple(path.split(".")[1:]) for path in re.findall(r"\bself((?:\.[A-Za-z0-9]+)+)\b(?!\()", self.cel)]
+
 
 def broken_rules(rules: list[Rule]) -> PydanticCustomError:
-    return PydanticCustomError(RULE_ERROR, "broken rule", {"broken": [(rule.path, rule.message) for rule in rules]})
+    return PydanticCustomError(RULE_ERROR, "broken rule", {"broken": rules})
 
 
 class Model(BaseModel):
@@ -82,12 +87,12 @@ class Model(BaseModel):
         json_schema_extra=lambda schema, model: _add_rules(schema, model),
     )
 
-    rules: ClassVar[tuple[Rule, ...]] = ()
+    object_rules: ClassVar[tuple[Rule, ...]] = ()
 
     @classmethod
     def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         schema = handler(source)
-        rules = cls.rules
+        rules = cls.object_rules
         if not rules:
             return schema
 
@@ -101,8 +106,8 @@ class Model(BaseModel):
 
 
 def _add_rules(schema: dict[str, Any], model: type[Any]) -> None:
-    if model.rules:
-        schema[RULES_KEYWORD] = [rule.as_validation() for rule in model.rules]
+    if model.object_rules:
+        schema[RULES_KEYWORD] = [rule.as_validation() for rule in model.object_rules]
 
 
 class Choice(StrEnum):
@@ -110,9 +115,8 @@ class Choice(StrEnum):
 
     @classmethod
     def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        schema = handler(source)
-        schema["strict"] = False  # type: ignore[typeddict-unknown-key]  # an enum's schema has it: strings are taken
-        return schema
+        # Strings are taken, where the strict models around would take members of the enum only.
+        return {**handler(source), "strict": False}
 
 
 def doc(text: str, *, example: Any = None, **bounds: Any) -> Any:

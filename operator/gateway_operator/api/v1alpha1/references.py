@@ -12,17 +12,24 @@ from gateway_operator.api.v1alpha1.scalars import DataKey, GatewayName, Label, L
 class SecretKeyRef(Model):
     """One value of a Secret in the object's own namespace."""
 
-    name: Annotated[Subdomain, doc("Name of the Secret, in the namespace of the object that refers to it.", example="anthropic")]
+    name: Annotated[
+        Subdomain, doc("Name of the Secret, in the namespace of the object that refers to it.", example="anthropic")
+    ]
     key: Annotated[DataKey, doc("The key of the Secret whose value is read.", example="api-key")]
 
 
 class SecretRef(Model):
     """A Secret in the object's own namespace whose keys have fixed names."""
 
-    name: Annotated[Subdomain, doc("Name of the Secret, in the namespace of the object that refers to it.", example="aws")]
+    name: Annotated[
+        Subdomain, doc("Name of the Secret, in the namespace of the object that refers to it.", example="aws")
+    ]
     key: Annotated[
         DataKey | None,
-        doc("Names one key where one value is wanted under another name than the fixed one. Default: the fixed keys.", example="key.json"),
+        doc(
+            "Names one key where one value is wanted under another name than the fixed one. Default: the fixed keys.",
+            example="key.json",
+        ),
     ] = None
 
 
@@ -35,7 +42,9 @@ class CARef(Model):
     """PEM certificates in a ConfigMap or Secret of the object's own namespace."""
 
     kind: Annotated[CASource, doc("Kind of the object that holds the certificates.", example="ConfigMap")]
-    name: Annotated[Subdomain, doc("Name of that object, in the namespace of the object that refers to it.", example="corp-ca")]
+    name: Annotated[
+        Subdomain, doc("Name of that object, in the namespace of the object that refers to it.", example="corp-ca")
+    ]
     key: Annotated[DataKey, doc("The key whose value is one or more certificates in PEM form.", example="ca.crt")]
 
 
@@ -45,7 +54,9 @@ class GatewayRef(Model):
     name: Annotated[GatewayName, doc("Name of the GatewayDeployment.", example="corp")]
     namespace: Annotated[
         Label | None,
-        doc("Its namespace, where that gateway allows objects of this one. Default: the object's own.", example="claude"),
+        doc(
+            "Its namespace, where that gateway allows objects of this one. Default: the object's own.", example="claude"
+        ),
     ] = None
 
 
@@ -73,11 +84,15 @@ class SelectorRequirement(Model):
     operator: Annotated[SelectorOperator, doc("How the label's value is compared with `values`.", example="In")]
     values: Annotated[
         list[LabelValue],
-        doc("The values that In and NotIn compare with; empty for Exists and DoesNotExist.", example=["platform"], max_length=64),
+        doc(
+            "The values that In and NotIn compare with; empty for Exists and DoesNotExist.",
+            example=["platform"],
+            max_length=64,
+        ),
         set_list(),
     ] = []
 
-    rules = (
+    object_rules = (
         Rule(
             cel="(self.operator in ['In', 'NotIn']) == (has(self.values) && size(self.values) > 0)",
             message="In and NotIn need values, Exists and DoesNotExist take none",
@@ -113,13 +128,14 @@ class AllowedNamespaces(Model):
     from_: Annotated[
         FromNamespaces,
         doc(
-            "Same: the gateway's own namespace only. All: every namespace. Selector: those whose labels `selector` takes.",
+            "Same: the gateway's own namespace only. All: every namespace. Selector: those whose labels "
+            "`selector` takes.",
             example="Selector",
         ),
     ] = FromNamespaces.SAME
     selector: Annotated[LabelSelector | None, doc("Labels of the namespaces; with `from: Selector` only.")] = None
 
-    rules = (
+    object_rules = (
         Rule(
             cel="has(self.selector) == (self.from == 'Selector')",
             message="selector and from: Selector go together: add what is missing, or remove the other",

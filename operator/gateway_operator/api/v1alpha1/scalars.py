@@ -32,7 +32,7 @@ PATTERNS: Final[dict[str, str]] = {
     SUBDOMAIN_PATTERN: "must be lower-case letters, digits, '-' and '.', beginning and ending with a letter or digit",
     DATA_KEY_PATTERN: "must be letters, digits, '-', '_' and '.'",
     VISIBLE_PATTERN: "must be ASCII characters without spaces",
-    DECIMAL_PATTERN: "must be a decimal number such as \"2.50\", with at most 9 digits before the point and 6 behind it",
+    DECIMAL_PATTERN: 'must be a decimal number such as "2.50", with at most 9 digits before the point and 6 behind it',
     QUANTITY_PATTERN: "must be a quantity such as 500m, 2 or 256Mi",
     PERCENT_PATTERN: "must be a whole number or a percentage such as 25%",
     DOMAIN_PATTERN: "must be a domain such as corp.example, without '@'",
@@ -71,7 +71,10 @@ def between(low: str, high: str) -> Rule:
     least, most = Duration(low).seconds, Duration(high).seconds
     return Rule(
         # The pattern is asked first: text that is no duration would end the expression with an error of its own.
-        cel=f"!self.matches(r'{DURATION_PATTERN}') || (duration(self) >= duration('{low}') && duration(self) <= duration('{high}'))",
+        cel=(
+            f"!self.matches(r'{DURATION_PATTERN}') || (duration(self) >= duration('{low}') && duration(self) "
+            f"<= duration('{high}'))"
+        ),
         message=f"must be at least {low} and at most {high}",
         holds=lambda value: least <= value.seconds <= most,
     )

@@ -1,0 +1,143 @@
+"""`claude-gateway explain`."""
+
+import dataclasses
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from gateway_operator.cli import compiled as compiling
+from gateway_operator.cli.output import Format, console, print_json
+
+if TYPE_CHECKING:
+    from rich.text import Text
+
+    from gateway_operator.compiler import Explanation
+
+LABEL_WIDTH = 10
+
+
+def explain(
+    directory: compiling.Directory,
+    user: Annotated[str, typer.Option(metavar="USER", help="The user's id or email address.")],
+    group: Annotated[list[str] | None, typer.Option(metavar="GROUP", help="A group of theirs. Repeatable.")] = None,
+    model: Annotated[str | None, typer.Option(metavar="MODEL", help="Also show the route of this model.")] = None,
+    gateway: compiling.GatewayName = None,
+    output: Annotated[Format, typer.Option("--output", "-o", help="For people or for scripts.")] = Format.TEXT,
+) -> None:
+    """Tell what one caller may do, and which object says so.
+
+    \b
+    Shows the policy that decides, the models, the caps, the upstreams that are tried for a model,
+    and for a refusal the sentence that the developer reads.
+
+    \b
+    Examples:
+      claude-gateway explain manifests/ --user bob@corp.example --group contractors
+      claude-gateway explain manifests/ --user alice --group engineering --model claude-opus-5-5
+      claude-gateway explain manifests/ --user alice -o json | jq -r '.models[].id'
+
+    \b
+    Exit code: 0, for a caller who is denied too; 1 when the gateway cannot be compiled; 2 unreadable.
+    """
+    from gateway_config.callers import Caller
+    from gateway_operator.compiler import explain as explained
+
+    manifests = compiling.read(directory)
+    ref = compiling.chosen(manifests, directory, gateway)
+    compiled = compiling.compiled_gateway(manifests, ref)
+    explanation = explained(compiled, Caller(user=user, groups=frozenset(group or ())), model)
+    if output is Format.JSON:
+        print_json(_plain(explanation))
+        return
+    out = console()
+    for line in _lines(explanation):
+        out.print(line)
+
+
+def _plain(value: Any) -> Any:
+    """Dataclasses, named tuples and sets as JSON has them."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {field.name: _plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
+    if isinstance(value, dict):
+        return {str(name): _plain(part) for name, part in value.items()}
+    if isinstance(value, tuple) and hasattr(value, "_fields"):
+        return str(value)
+    if isinstance(value, frozenset | set):
+        return sorted(map(_plain, value))
+    return [_plain(part) for part in value] if isinstance(value, tuple | list) else value
+
+
+def _lines(explanation: "Explanation") -> "list[Text]":
+    from rich.text import Text
+
+    caller = explanation.caller
+    groups = f" ({', '.join(sorted(caller.groups))})" if caller.groups else " (no groups)"
+    rows = [("caller", f"{caller.user}{groups}"), ("gateway", explanation.gateway), ("policy", _policy(explanation))]
+    rows += [("", f"passed over: {passed.policy}: {passed.why}") for passed in explanation.passed_over]
+    rows.append(("access", explanation.access + _source(explanation, "access")))
+    if explanation.sentence is not None:
+        rows.append(("", f"every request is answered: {explanation.sentence}"))
+    rows += _model_rows(explanation)
+    rows += [
+        (
+            "cap",
+            f"{cap.period} ${cap.amount_usd} {cap.kind}{'' if cap.in_force else ' (not in force)'} from {cap.source}",
+        )
+        for cap in explanation.caps
+    ]
+    rows += _settings_rows(explanation)
+    rows += _route_rows(explanation)
+    lines = []
+    last = ""
+    for label, text in rows:
+        shown = "" if label == last else label
+        last = label or last
+        style = {"Allow": "green", "Deny": "red"}.get(text.partition(" ")[0], "")
+        lines.append(Text.assemble((f"{shown:<{LABEL_WIDTH}}", "cyan"), (text, style)))
+    return lines
+
+
+def _policy(explanation: "Explanation") -> str:
+    if explanation.policy is None:
+        return "none matches, and there is no base layer"
+    return f"{explanation.policy}{' (base layer: no policy matches)' if explanation.layer == 'Base' else ''}"
+
+
+def _source(explanation: "Explanation", part: str) -> str:
+    refs = explanation.sources.get(part, ())
+    return f"  from {' and '.join(f'{ref.namespace}/{ref.name}' for ref in refs)}" if refs else "  by default"
+
+
+def _model_rows(explanation: "Explanation") -> list[tuple[str, str]]:
+    if explanation.access == "Deny":
+        return []
+    rows = [("models", f"{len(explanation.models) or 'none'}{_source(explanation, 'availableModels')}")]
+    rows += [
+        (
+            "models",
+            f"  {model.id}  {'via ' + ', '.join(model.upstreams) if model.upstreams else 'served by no upstream'}",
+        )
+        for model in explanation.models
+    ]
+    return rows
+
+
+def _settings_rows(explanation: "Explanation") -> list[tuple[str, str]]:
+    names = [name for name in explanation.sources if name.startswith("settings.")]
+    return [("settings", f"{name.removeprefix('settings.')}{_source(explanation, name)}") for name in names]
+
+
+def _route_rows(explanation: "Explanation") -> list[tuple[str, str]]:
+    answer = explanation.model
+    if answer is None:
+        return []
+    known = f"{answer.asked} is {answer.id}" if answer.id and answer.id != answer.asked else answer.asked
+    rows = [("route", known)]
+    rows += [
+        ("route", f"  {number}. {hop.upstream} as {hop.model} (priority {hop.priority})")
+        for number, hop in enumerate(answer.route, 1)
+    ]
+    rows += [("route", f"  not {skipped.upstream}: {skipped.why}") for skipped in answer.skipped]
+    if answer.sentence is not None:
+        rows.append(("route", f"Deny  refused: {answer.sentence}"))
+    return rows

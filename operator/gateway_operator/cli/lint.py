@@ -1,0 +1,94 @@
+"""`claude-gateway lint`."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from gateway_operator.cli.output import Exit, Format, console, print_json
+
+if TYPE_CHECKING:
+    from gateway_operator.local.judgement import Judgement
+
+
+def lint(
+    directories: Annotated[
+        list[Path], typer.Argument(metavar="DIR...", help="Read together, as one cluster's objects.")
+    ],
+    output: Annotated[Format, typer.Option("--output", "-o", help="For people or for scripts.")] = Format.TEXT,
+    strict: Annotated[bool, typer.Option("--strict", help="Warnings are errors.")] = False,
+) -> None:
+    """Tell what is wrong with manifests: schema, rules, and how objects fit together.
+
+    \b
+    Each finding comes with file, line and field. Nothing is contacted: a Secret that
+    is not in DIR is a warning, because it may lie in the cluster only.
+
+    \b
+    Examples:
+      claude-gateway lint manifests/
+      claude-gateway lint gateways/ policies/ --strict
+      claude-gateway lint manifests/ -o json | jq '.findings[] | select(.severity == "Error")'
+
+    \b
+    Exit code: 0 clean or warnings only (with --strict: 1), 1 errors, 2 unreadable.
+    """
+    from gateway_operator.local.judgement import judge
+
+    judgement = judge(directories)
+    if output is Format.JSON:
+        print_json(_document(judgement))
+    else:
+        _print(judgement)
+    if judgement.unreadable:
+        raise typer.Exit(Exit.UNREADABLE)
+    if judgement.errors or (strict and judgement.warnings):
+        raise typer.Exit(Exit.ERRORS)
+
+
+def _document(judgement: "Judgement") -> dict[str, Any]:
+    return {
+        "findings": [
+            {
+                "severity": remark.severity,
+                "reason": remark.reason,
+                "file": remark.problem.file or None,
+                "line": remark.problem.line or None,
+                "kind": remark.ref.kind if remark.ref else None,
+                "namespace": remark.ref.namespace if remark.ref else None,
+                "name": remark.ref.name if remark.ref else None,
+                "field": remark.problem.field,
+                "message": remark.problem.message,
+            }
+            for remark in judgement.remarks
+        ],
+        "notes": [str(note) for note in judgement.notes],
+        "objects": judgement.objects,
+        "errors": judgement.errors,
+        "warnings": judgement.warnings,
+    }
+
+
+def _print(judgement: "Judgement") -> None:
+    from rich.text import Text
+
+    out = console()
+    for note in judgement.notes:
+        out.print(Text.assemble(("note: ", "dim"), str(note)))
+    for remark in judgement.remarks:
+        style = "bold red" if remark.severity == "Error" else "bold yellow"
+        out.print(
+            Text.assemble((f"{remark.severity.lower()}: ", style), str(remark.problem), (f" ({remark.reason})", "dim"))
+        )
+    style = "red" if judgement.errors else "yellow" if judgement.warnings else "green"
+    out.print(Text(_summary(judgement), style=style))
+
+
+def _summary(judgement: "Judgement") -> str:
+    def count(number: int, noun: str) -> str:
+        return f"{number} {noun}{'' if number == 1 else 's'}"
+
+    objects = count(judgement.objects, "object")
+    if not judgement.remarks:
+        return f"{objects}, nothing to remark"
+    return f"{objects}, {count(judgement.errors, 'error')}, {count(judgement.warnings, 'warning')}"

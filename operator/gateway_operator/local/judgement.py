@@ -1,0 +1,64 @@
+"""Everything that can be said against the manifests of some directories, in the order of the files."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+from gateway_operator.compiler import Finding, ObjectRef, Severity, lint
+from gateway_operator.local.manifests import DirectoryUnreadableError, ManifestReader, Manifests, Problem
+
+UNREADABLE_REASON = "Unreadable"
+FAULT_REASON = "Invalid"
+ELSEWHERE = frozenset({"SecretNotFound", "ConfigMapNotFound"})
+"""Errors on a cluster, warnings about files: whoever keeps manifests in git keeps Secrets somewhere else."""
+
+
+class Remark(NamedTuple):
+    problem: Problem
+    severity: Literal["Error", "Warning"]
+    reason: str
+    """Stable CamelCase."""
+    ref: ObjectRef | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judgement:
+    remarks: tuple[Remark, ...]
+    notes: tuple[Problem, ...] = ()
+    objects: int = 0
+    unreadable: bool = False
+    """Something could not be read at all, so the rest may look worse or better than it is."""
+
+    @property
+    def errors(self) -> int:
+        return sum(remark.severity == "Error" for remark in self.remarks)
+
+    @property
+    def warnings(self) -> int:
+        return len(self.remarks) - self.errors
+
+
+def judge(directories: Sequence[Path]) -> Judgement:
+    """Reads the directories together, as the objects of one cluster."""
+    try:
+        manifests = ManifestReader(directories).read()
+    except DirectoryUnreadableError as error:
+        return Judgement(remarks=(Remark(error.problem, "Error", UNREADABLE_REASON),), unreadable=True)
+    remarks = [Remark(problem, "Error", UNREADABLE_REASON) for problem in manifests.unreadable]
+    remarks += [Remark(problem, "Error", FAULT_REASON) for problem in manifests.faults]
+    remarks += [_remark(manifests, finding) for finding in lint(manifests.snapshot)]
+    return Judgement(
+        remarks=tuple(sorted(set(remarks), key=lambda remark: (remark.problem, remark.severity, remark.reason))),
+        notes=manifests.notes,
+        objects=len(manifests.places),
+        unreadable=bool(manifests.unreadable),
+    )
+
+
+def _remark(manifests: Manifests, finding: Finding) -> Remark:
+    elsewhere = finding.reason in ELSEWHERE
+    is_error = finding.severity == Severity.ERROR and not elsewhere
+    message = f"{finding.message} in these files; it has to be in the cluster" if elsewhere else finding.message
+    problem = manifests.problem(finding.ref, finding.path, message)
+    return Remark(problem, "Error" if is_error else "Warning", finding.reason, finding.ref)

@@ -1,0 +1,46 @@
+"""Stand-ins for Secrets that lie in the cluster only, so that files alone show what they lead to."""
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from typing import Any
+
+from gateway_operator.compiler import Finding, ObjectRef, Secret, Snapshot
+
+PLACEHOLDER = b"not-in-these-files"
+_STEP = re.compile(r"([^.\[\]]+)|\[(\d+)\]")
+
+
+def with_placeholders(snapshot: Snapshot, findings: Iterable[Finding]) -> Snapshot:
+    """The snapshot with a Secret for every reference that the findings miss."""
+    manifests = {resource.ref: resource.manifest for resource in snapshot.resources}
+    data: dict[tuple[str, str], dict[str, bytes]] = {}
+    for finding in findings:
+        if finding.reason != "SecretNotFound":
+            continue
+        reference = _at(manifests.get(finding.ref, {}), finding.path)
+        name, key = _members(reference)
+        if name and key:
+            data.setdefault((finding.ref.namespace, name), {})[key] = PLACEHOLDER
+    made = tuple(Secret(namespace=namespace, name=name, data=keys) for (namespace, name), keys in data.items())
+    return replace(snapshot, secrets=snapshot.secrets + made)
+
+
+def missing(findings: Iterable[Finding]) -> list[tuple[ObjectRef, str, str]]:
+    """Object, path and message of every Secret that is not there."""
+    return [(each.ref, each.path, each.message) for each in findings if each.reason == "SecretNotFound"]
+
+
+def _at(value: Any, path: str) -> Any:
+    for name, number in _STEP.findall(path):
+        if number and isinstance(value, list) and int(number) < len(value):
+            value = value[int(number)]
+        else:
+            value = value.get(name) if isinstance(value, Mapping) else None
+    return value
+
+
+def _members(reference: Any) -> tuple[str, str]:
+    if not isinstance(reference, Mapping):
+        return "", ""
+    return str(reference.get("name") or ""), str(reference.get("key") or "")

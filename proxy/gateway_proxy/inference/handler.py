@@ -1,0 +1,277 @@
+"""The way of an inference request through the gateway: who, what they may, the body, an upstream, the answer, the
+account of it."""
+
+import asyncio
+from collections.abc import Awaitable
+from time import monotonic
+from typing import Final
+
+from gateway_proxy.config.holder import Holder
+from gateway_proxy.drain import Drain
+from gateway_proxy.identity.principal import Principal
+from gateway_proxy.inference import errors
+from gateway_proxy.inference.body import scan
+from gateway_proxy.inference.client import ClientRequest
+from gateway_proxy.inference.errors import GatewayError
+from gateway_proxy.inference.headers import passed_headers
+from gateway_proxy.inference.intake import Intake
+from gateway_proxy.inference.relay import EventRelay, RawRelay
+from gateway_proxy.inference.routing import Answer, Router
+from gateway_proxy.policy.effective import AllowedModel
+from gateway_proxy.spend.meter import StreamMeter, Usage, meter_json
+from gateway_proxy.telemetry.audit import AuditLog, inference_line, refusal_line
+from gateway_proxy.telemetry.metrics import Metrics
+
+PING_SECONDS: Final = 15.0
+"""Silence in a stream after which the client gets a ping; it shows a banner at 20 s and gives up at 300 s."""
+CLIENT_GONE: Final = 499
+"""What audit lines and metrics say for a client that left before its answer began."""
+
+
+class Inference:
+    """Handlers of the inference paths. One for the process."""
+
+    def __init__(
+        self,
+        holder: Holder,
+        *,
+        audit: AuditLog,
+        metrics: Metrics,
+        drain: Drain,
+        ping_seconds: float = PING_SECONDS,
+    ) -> None:
+        self.holder = holder
+        self.audit = audit
+        self.metrics = metrics
+        self.drain = drain
+        self.ping_seconds = ping_seconds
+        self.intake = Intake()
+        self.router = Router(ping_seconds=ping_seconds)
+
+    def messages(self, request: ClientRequest) -> Awaitable[None]:
+        """`POST /v1/messages`."""
+        return self._run(request, metered=True)
+
+    def count_tokens(self, request: ClientRequest) -> Awaitable[None]:
+        """`POST /v1/messages/count_tokens`."""
+        return self._run(request, metered=False)
+
+    def _run(self, request: ClientRequest, *, metered: bool) -> Awaitable[None]:
+        if request.method != "POST":
+            error = errors.method_not_allowed(("POST",))
+            self.metrics.refused(error.reason)
+            raise error
+        return _Run(self, request, metered=metered).serve()
+
+
+class _Run:
+    """One request on its way."""
+
+    __slots__ = (
+        "_allowed",
+        "_answer",
+        "_began",
+        "_ending",
+        "_first_byte",
+        "_inference",
+        "_metered",
+        "_model",
+        "_principal",
+        "_relay",
+        "_request",
+        "_stream",
+        "_task",
+    )
+
+    def __init__(self, inference: Inference, request: ClientRequest, *, metered: bool) -> None:
+        self._inference = inference
+        self._request = request
+        self._metered = metered
+        self._began = monotonic()
+        self._first_byte: float | None = None
+        self._principal: Principal | None = None
+        self._model: str | None = None
+        self._stream = False
+        self._allowed: AllowedModel | None = None
+        self._answer: Answer | None = None
+        self._relay: EventRelay | RawRelay | None = None
+        self._ending: GatewayError | None = None
+        self._task: asyncio.Task[None] | None = None
+
+    async def serve(self) -> None:
+        inference = self._inference
+        inference.drain.register(self)
+        try:
+            await self._admitted()
+            await self._relayed()
+        except GatewayError as error:
+            self._refused(error)
+            raise
+        except asyncio.CancelledError:
+            self._cancelled()
+            raise
+        finally:
+            inference.drain.unregister(self)
+            answer = self._answer
+            if answer is not None:
+                answer.exchange.abort()
+
+    def end_with_error(self, error: GatewayError) -> None:
+        """The gateway is going down: a stream gets the error in-band, whoever waits for an answer gets it as one."""
+        if self._relay is not None:
+            self._relay.end_with_error(error)
+        elif self._task is not None and not self._request.started:
+            self._ending = error
+            self._task.cancel()
+
+    async def _admitted(self) -> None:
+        """Up to the answer of an upstream; each step may raise GatewayError."""
+        inference, request = self._inference, self._request
+        live = inference.holder.current
+        if live is None:
+            raise errors.not_ready()
+        headers = request.headers
+        principal = self._principal = live.authenticate(headers.get("Authorization"), headers.get("x-api-key"))
+        policy = live.policy_of(principal)
+        limits = live.configuration.limits
+        self._task = asyncio.current_task()
+        body = await inference.intake.read(
+            request, max_bytes=limits.max_request_bytes, max_held=limits.max_buffered_bytes
+        )
+        members = scan(body)
+        model = self._model = members.model()
+        allowed = self._allowed = policy.model(model)
+        self._stream = members.stream
+        self._answer = await inference.router.answer(
+            allowed.routes, request, members, principal=principal, model=model, stream=self._stream
+        )
+
+    async def _relayed(self) -> None:
+        answer, request = self._answer, self._request
+        assert answer is not None
+        head = answer.head
+        lines = passed_headers(head)
+        self._first_byte = monotonic()
+        usage: Usage | None = None
+        outcome = "completed"
+        metered = self._metered and head.status == 200
+        if answer.events:
+            meter = StreamMeter()
+            events = EventRelay(request, answer.exchange, meter, ping_seconds=self._inference.ping_seconds)
+            self._relay = events
+            try:
+                await events.run(head.status, lines, ping=answer.silent)
+            finally:
+                usage = meter.usage() if metered else None
+                outcome = events.outcome or "client_gone"
+                self._account(usage, outcome)
+            return
+        if answer.body is not None:
+            framing = b"" if head.status in (204, 304) else b"content-length: %d\r\n" % len(answer.body)
+            request.write(request.head(head.status, lines, framing) + answer.body)
+            body: bytes | None = answer.body
+        else:
+            raw = self._relay = RawRelay(request, answer.exchange)
+            try:
+                await raw.run(head.status, lines)
+            finally:
+                outcome = raw.outcome or "client_gone"
+                body = raw.body
+                if outcome != "completed":
+                    self._account(None, outcome)
+            if outcome != "completed":
+                return
+        if metered and body is not None:
+            encoding = head.get(b"content-encoding")
+            usage = meter_json(body, encoding.decode("latin-1") if encoding is not None else None)
+        self._account(usage, outcome)
+
+    def _account(self, usage: Usage | None, outcome: str) -> None:
+        """One audit line and the series of the route, for a request that an upstream answered."""
+        answer, principal, allowed = self._answer, self._principal, self._allowed
+        assert answer is not None
+        assert principal is not None
+        assert allowed is not None
+        seconds = monotonic() - self._began
+        first_byte = self._first_byte - self._began if self._first_byte is not None else None
+        head = answer.head
+        answer.route.series.finished(head.status, seconds, first_byte, usage)
+        if outcome == "client_gone":
+            self._inference.metrics.client_gone()
+        upstream_id = head.get(b"request-id")
+        request = self._request
+        self._inference.audit.write(
+            inference_line(
+                request_id=request.request_id,
+                principal=principal,
+                path=request.path,
+                model=allowed.id,
+                upstream=answer.route.client.name,
+                upstream_request_id=upstream_id.decode("latin-1") if upstream_id is not None else None,
+                status=head.status,
+                milliseconds=seconds * 1000,
+                first_byte_milliseconds=first_byte * 1000 if first_byte is not None else None,
+                usage=usage,
+                stream=self._stream,
+                session_id=request.headers.get("x-claude-code-session-id"),
+                outcome=outcome,
+            )
+        )
+
+    def _refused(self, error: GatewayError) -> None:
+        """One audit line for an answer of our own."""
+        inference, request = self._inference, self._request
+        inference.metrics.refused(error.reason)
+        session = request.headers.get("x-claude-code-session-id")
+        if self._allowed is not None and self._principal is not None:
+            self._unanswered(error.status, "upstreams_failed")
+            return
+        inference.audit.write(
+            refusal_line(
+                error,
+                request_id=request.request_id,
+                path=request.path,
+                principal=self._principal,
+                model=self._model,
+                session_id=session,
+            )
+        )
+
+    def _cancelled(self) -> None:
+        """The client has gone, or the drain is over."""
+        if self._ending is not None:
+            self._request.closes = True
+            self._request.refuse(self._ending)
+            self._request.close()
+        if self._answer is not None and self._first_byte is not None:
+            return
+        if self._ending is None:
+            self._inference.metrics.client_gone()
+        if self._allowed is not None:
+            if self._ending is not None:
+                self._unanswered(self._ending.status, "drained")
+            else:
+                self._unanswered(CLIENT_GONE, "client_gone")
+
+    def _unanswered(self, status: int, outcome: str) -> None:
+        """The audit line of a request that no upstream answered."""
+        request, principal, allowed = self._request, self._principal, self._allowed
+        assert principal is not None
+        assert allowed is not None
+        self._inference.audit.write(
+            inference_line(
+                request_id=request.request_id,
+                principal=principal,
+                path=request.path,
+                model=allowed.id,
+                upstream=None,
+                upstream_request_id=None,
+                status=status,
+                milliseconds=(monotonic() - self._began) * 1000,
+                first_byte_milliseconds=None,
+                usage=None,
+                stream=self._stream,
+                session_id=request.headers.get("x-claude-code-session-id"),
+                outcome=outcome,
+            )
+        )

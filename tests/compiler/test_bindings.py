@@ -1,0 +1,128 @@
+"""Bindings become upstreams with their models resolved."""
+
+from typing import Any
+
+import pytest
+from tests.compiler.manifests import CANARY, binding, compiled, gateway, policy, reasons, secret
+
+from gateway_operator.compiler import Severity
+
+CUSTOM = {"custom": [{"id": "claude-internal-1"}]}
+KEY_REF = {"name": "anthropic", "key": "api-key"}
+
+
+def upstream_models(**spec: Any) -> dict[str, str]:
+    result = compiled(gateway(models=CUSTOM), binding(**spec), policy(), secret())
+    assert result.configuration is not None
+    return result.configuration.upstreams[0].models
+
+
+def test_every_built_in_model_by_default_and_no_custom_one() -> None:
+    models = upstream_models()
+    assert models["claude-3-5-haiku-20241022"] == "claude-3-5-haiku-20241022"
+    assert "claude-internal-1" not in models
+
+
+@pytest.mark.parametrize("spelling", ["claude-haiku-4-5", "claude-haiku-4-5-20251001", "Claude-Haiku-4-5[1m]"])
+def test_a_listed_model_may_be_spelled_in_any_way(spelling: str) -> None:
+    models = upstream_models(models=[{"id": spelling, "upstreamID": "haiku-eu"}])
+    assert models["claude-haiku-4-5-20251001"] == "haiku-eu"
+    assert len(models) > 15
+
+
+def test_a_custom_model_is_served_where_it_is_mapped() -> None:
+    models = upstream_models(models=[{"id": "claude-internal-1", "upstreamID": "ft-77"}], onlyListedModels=True)
+    assert models == {"claude-internal-1": "ft-77"}
+
+
+def test_unknown_and_repeated_models_are_told_and_left_out() -> None:
+    listed = [
+        {"id": "claude-opus-9", "upstreamID": "x"},
+        {"id": "claude-opus-5", "upstreamID": "first"},
+        {"id": "CLAUDE-opus-5", "upstreamID": "second"},
+    ]
+    result = compiled(binding(models=listed, onlyListedModels=True), policy(), secret())
+    assert result.configuration is not None
+    assert result.configuration.upstreams[0].models == {"claude-opus-5": "first"}
+    found = {(finding.path, finding.reason) for finding in result.findings}
+    assert found == {("spec.models[0].id", "ModelUnknown"), ("spec.models[2].id", "ModelDuplicate")}
+    (unknown,) = [finding for finding in result.findings if finding.reason == "ModelUnknown"]
+    assert "spec.models.custom" in unknown.message
+
+
+def test_a_binding_that_serves_nothing_says_so() -> None:
+    listed = [{"id": "claude-opus-9", "upstreamID": "x"}]
+    result = compiled(binding(models=listed, onlyListedModels=True), policy(), secret())
+    assert "NoModels" in reasons(result.findings)["claude/anthropic"]
+
+
+def test_upstreams_come_by_priority_then_by_name() -> None:
+    result = compiled(
+        binding("b", priority=10),
+        binding("a", priority=10),
+        binding("c", priority=200),
+        binding("d"),
+        policy(),
+        secret(),
+    )
+    assert result.configuration is not None
+    names = [upstream.name for upstream in result.configuration.upstreams]
+    assert names.index("claude/c") == 0
+    assert names.index("claude/a") < names.index("claude/b")
+
+
+def test_an_oauth_token_and_an_address_of_its_own() -> None:
+    anthropic = {"baseURL": "https://gateway.corp.example/anthropic/", "oauthTokenSecretRef": KEY_REF}
+    timeouts = {"connect": "1s", "firstByte": "1m30s", "idle": "1500ms"}
+    result = compiled(binding(anthropic=anthropic, timeouts=timeouts), policy(), secret())
+    assert result.configuration is not None
+    (upstream,) = result.configuration.upstreams
+    assert upstream.credential.kind == "OAuthToken"
+    assert upstream.base_url == "https://gateway.corp.example/anthropic"
+    assert upstream.timeouts.connect_seconds == 1
+    assert upstream.timeouts.first_byte_seconds == 90
+    assert upstream.timeouts.idle_seconds == 1.5
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        {"type": "Bedrock", "bedrock": {"region": "eu-central-1", "accessKeySecretRef": {"name": "anthropic"}}},
+        {"type": "VertexAI", "vertexAI": {"projectID": "corp-ml", "region": "global", "podIdentity": {}}},
+        {"type": "Foundry", "foundry": {"resource": "corp-eu", "apiKeySecretRef": KEY_REF}},
+        {
+            "type": "ClaudePlatformAWS",
+            "claudePlatformAWS": {"region": "us-east-1", "workspaceID": "wrkspc_1", "apiKeySecretRef": KEY_REF},
+        },
+        {
+            "anthropic": {
+                "workloadIdentity": {
+                    "organizationID": "6f1c9f0e-6a3e-4c0e-9d5b-0f6f4b7a1c2d",
+                    "federationRuleID": "fdrl_1",
+                    "serviceAccountID": "svac_1",
+                }
+            }
+        },
+    ],
+)
+def test_providers_of_later_versions_are_left_out_with_one_warning(spec: dict[str, Any]) -> None:
+    result = compiled(binding("other", **spec), binding(), policy(), secret())
+    assert result.configuration is not None
+    assert [upstream.name for upstream in result.configuration.upstreams] == ["claude/anthropic"]
+    findings = [finding for finding in result.findings if finding.ref.name == "other"]
+    assert findings
+    assert {(finding.reason, finding.severity) for finding in findings} == {("NotImplemented", Severity.WARNING)}
+    assert len({finding.path for finding in findings}) == len(findings)
+
+
+def test_a_broken_binding_leaves_the_others_standing() -> None:
+    result = compiled(binding("broken", type="Antropic"), binding(), policy(), secret())
+    assert result.configuration is not None
+    assert [upstream.name for upstream in result.configuration.upstreams] == ["claude/anthropic"]
+    (finding,) = [finding for finding in result.findings if finding.severity is Severity.ERROR]
+    assert (finding.ref.name, finding.path, finding.condition) == ("broken", "spec.type", "Accepted")
+
+
+def test_two_bindings_may_share_a_secret() -> None:
+    result = compiled(binding("one"), binding("two"), policy(), secret())
+    assert result.credentials == {"claude/one": CANARY, "claude/two": CANARY}

@@ -1,0 +1,138 @@
+"""Which credential of a request counts, and what the others are told."""
+
+import time
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tests.proxy.configurations import ALICE_KEY, BOB_KEY, developer_key
+
+from gateway_proxy.identity.authentication import authenticate
+from gateway_proxy.identity.developer_keys import MAX_CREDENTIAL_CHARACTERS, DeveloperKeys
+from gateway_proxy.identity.principal import Principal
+from gateway_proxy.inference.errors import GatewayError
+
+LATE_KEY = "cgk_" + "l" * 43
+LOGIN = "sk-ant-oat01-" + "o" * 80
+KEYS = DeveloperKeys(
+    [
+        developer_key(groups=["engineering"]),
+        developer_key(BOB_KEY, user="bob"),
+        developer_key(LATE_KEY, user="late", expires=1),
+    ]
+)
+
+
+def caller(authorization: str | None = None, x_api_key: str | None = None, *, passthrough: bool = False) -> Principal:
+    return authenticate(authorization, x_api_key, keys=KEYS, subscription_passthrough=passthrough)
+
+
+def refusal(
+    authorization: str | None = None, x_api_key: str | None = None, *, passthrough: bool = False
+) -> GatewayError:
+    with pytest.raises(GatewayError) as caught:
+        caller(authorization, x_api_key, passthrough=passthrough)
+    error = caught.value
+    assert (error.status, error.type, error.headers["x-should-retry"]) == (401, "authentication_error", "false")
+    assert len(error.message) < 300
+    return error
+
+
+@pytest.mark.parametrize(
+    ("authorization", "x_api_key"),
+    [
+        (f"Bearer {ALICE_KEY}", None),
+        (f"bearer   {ALICE_KEY} ", None),
+        (None, ALICE_KEY),
+        (f"Bearer {ALICE_KEY}", ALICE_KEY),
+        (f"Bearer {ALICE_KEY}", "sk-ant-api03-left-over"),
+        ("Bearer of-another-service", ALICE_KEY),
+        (f"Bearer {LATE_KEY}", ALICE_KEY),
+        (f"Bearer {LOGIN}", ALICE_KEY),
+        ("Basic dXNlcjpwYXNz", ALICE_KEY),
+        ("Bearer " + "x" * 100_000, ALICE_KEY),
+    ],
+)
+@pytest.mark.parametrize("passthrough", [False, True])
+def test_any_valid_key_wins(authorization: str | None, x_api_key: str | None, passthrough: bool) -> None:
+    found = caller(authorization, x_api_key, passthrough=passthrough)
+    assert found.caller is not None
+    assert found.caller.user == "alice@corp.example"
+    assert found.caller.groups == {"engineering"}
+    assert found.passthrough_authorization is None
+    assert found.audit_fields == {
+        "auth": "developer_key",
+        "sub": "alice@corp.example",
+        "email": "alice@corp.example",
+        "key": "claude/key-alice",
+    }
+
+
+def test_authorization_comes_before_x_api_key() -> None:
+    found = caller(f"Bearer {BOB_KEY}", ALICE_KEY)
+    assert found.caller is not None
+    assert found.caller.user == "bob"
+    assert "email" not in found.audit_fields
+
+
+@pytest.mark.parametrize(
+    ("authorization", "x_api_key", "reason"),
+    [
+        (None, None, "MissingCredential"),
+        ("", "", "MissingCredential"),
+        ("Bearer ", None, "MissingCredential"),
+        ("Basic dXNlcjpwYXNz", None, "MissingCredential"),
+        (ALICE_KEY, None, "MissingCredential"),
+        ("Bearer nobody", None, "InvalidCredential"),
+        (None, ALICE_KEY[:-1], "InvalidCredential"),
+        (None, ALICE_KEY + "x", "InvalidCredential"),
+        (None, ALICE_KEY.upper(), "InvalidCredential"),
+        (None, "cgk_\udcff", "InvalidCredential"),
+        (None, "x" * (MAX_CREDENTIAL_CHARACTERS + 1), "InvalidCredential"),
+        (None, LATE_KEY, "ExpiredCredential"),
+        (f"Bearer {LOGIN}", None, "PassthroughDisabled"),
+        (None, LOGIN, "InvalidCredential"),
+    ],
+)
+def test_who_is_refused(authorization: str | None, x_api_key: str | None, reason: str) -> None:
+    assert refusal(authorization, x_api_key).reason == reason
+
+
+def test_the_message_tells_the_way_out() -> None:
+    assert "ANTHROPIC_AUTH_TOKEN" in refusal().message
+    assert "administrator" in refusal(x_api_key="wrong").message
+    assert "expired at 1970-01-01T00:00:01Z" in refusal(x_api_key=LATE_KEY).message
+    assert "gateway key" in refusal(f"Bearer {LOGIN}").message
+
+
+def test_no_message_repeats_the_credential() -> None:
+    for presented in ("wrong-key-canary", LATE_KEY, LOGIN):
+        assert presented not in refusal(f"Bearer {presented}").message
+
+
+def test_a_key_expires_while_the_process_runs() -> None:
+    moment = int(time.time()) + 2
+    keys = DeveloperKeys([developer_key(expires=moment)])
+    assert authenticate(None, ALICE_KEY, keys=keys, subscription_passthrough=False)
+    while time.time() < moment:
+        time.sleep(0.01)
+    with pytest.raises(GatewayError, match="expired"):
+        authenticate(None, ALICE_KEY, keys=keys, subscription_passthrough=False)
+
+
+def test_a_login_passes_through_where_that_is_enabled() -> None:
+    found = caller(f"bearer {LOGIN}", passthrough=True)
+    assert found.caller is None
+    assert found.passthrough_authorization == f"Bearer {LOGIN}"
+    assert found.audit_fields == {"auth": "subscription_passthrough"}
+    assert LOGIN not in repr(found)
+
+
+@pytest.mark.parametrize("token", ["sk-ant-api03-organization", "cgk_unknown", "eyJhbGciOiJIUzI1NiJ9.e30.x"])
+def test_only_a_login_passes_through(token: str) -> None:
+    assert refusal(f"Bearer {token}", passthrough=True).reason == "InvalidCredential"
+
+
+@given(st.none() | st.text(max_size=60), st.none() | st.text(max_size=60))
+def test_nothing_made_up_gets_in(authorization: str | None, x_api_key: str | None) -> None:
+    refusal(authorization, x_api_key)

@@ -1,0 +1,92 @@
+"""The small paths, as functions."""
+
+import base64
+import hashlib
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from tests.proxy.configurations import ALICE_KEY, UPSTREAM_KEY
+
+from gateway_proxy.inference.errors import TYPE_OF_STATUS, GatewayError
+from gateway_proxy.services import Services
+from gateway_proxy.telemetry.audit import AuditLog
+from gateway_proxy.web import dispatch, landing
+from gateway_proxy.web.responses import Response
+
+
+@pytest.fixture
+def services(tmp_path: Path) -> Iterator[Services]:
+    with (tmp_path / "audit").open("wb") as sink:
+        audit = AuditLog(sink.fileno())
+        yield Services(audit=audit)
+        audit.close()
+
+
+def get(services: Services, path: str, method: str = "GET") -> Response | None:
+    return dispatch.answer(services, method=method, path=path, query="", authorization=None, x_api_key=None)
+
+
+@pytest.mark.parametrize("path", sorted(dispatch.PATHS - {"/v1/models", "/readyz"}))
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+def test_they_are_open_before_any_configuration(services: Services, path: str, method: str) -> None:
+    answer = get(services, path, method)
+    assert answer is not None
+    assert answer.status == 200
+    assert "content-type" in answer.headers
+
+
+@pytest.mark.parametrize("path", sorted(dispatch.PATHS))
+def test_other_methods_are_405(services: Services, path: str) -> None:
+    with pytest.raises(GatewayError) as caught:
+        get(services, path, "POST")
+    assert (caught.value.status, caught.value.headers["allow"]) == (405, "GET, HEAD")
+
+
+@pytest.mark.parametrize("path", ["/other", "/v1/messages", "/healthz/", "//", "", "/v1/models/x"])
+def test_any_other_path_is_none_of_these(services: Services, path: str) -> None:
+    assert get(services, path) is None
+
+
+def test_without_a_configuration_it_is_not_ready(services: Services) -> None:
+    answer = get(services, "/readyz")
+    assert answer is not None
+    assert (answer.status, answer.body) == (503, b"no configuration yet\n")
+    with pytest.raises(GatewayError) as caught:
+        get(services, "/v1/models")
+    assert (caught.value.status, caught.value.type) == (503, "api_error")
+
+
+def test_the_landing_page_is_strict_and_shows_the_address() -> None:
+    answer = landing.page("https://claude.corp.example")
+    page = answer.body.decode()
+    assert "export ANTHROPIC_BASE_URL=https://claude.corp.example" in page
+    style = re.search(r"<style>(.*?)</style>", page, re.DOTALL)
+    assert style is not None
+    digest = base64.b64encode(hashlib.sha256(style[1].encode()).digest()).decode()
+    policy = answer.headers["content-security-policy"]
+    assert policy.startswith("default-src 'none'")
+    assert f"style-src 'sha256-{digest}'" in policy
+    assert "<script" not in page
+    assert "style=" not in page
+    assert not re.search(r"(?:src|href)=[\"']?(?:https?:)?//", page)
+    assert "prefers-color-scheme: dark" in page
+    assert ALICE_KEY not in page
+    assert UPSTREAM_KEY not in page
+
+
+def test_an_address_cannot_become_markup() -> None:
+    page = landing.page('https://x"><script>alert(1)</script>').body.decode()
+    assert "<script>" not in page
+
+
+def test_the_contract_page_lists_paths_and_statuses(services: Services) -> None:
+    answer = get(services, "/protocol")
+    assert answer is not None
+    page = answer.body.decode()
+    for path in (*dispatch.PATHS, "/v1/messages", "/v1/messages/count_tokens"):
+        assert f"{path}`" in page
+    for status, kind in TYPE_OF_STATUS.items():
+        assert f"| {status} | `{kind}` |" in page
+    assert "$" not in page
