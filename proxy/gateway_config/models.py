@@ -1,9 +1,9 @@
 """One canonical id per model, whatever spelling a client or a manifest uses."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
-from gateway_config.contract import Model, Policy
+from gateway_config.contract import Model
 
 LONG_CONTEXT_SUFFIX = "[1m]"
 """Claude Code writes it behind a model's name to ask for the long context window; it is no part of the id."""
@@ -47,8 +47,6 @@ class ModelNames:
         return self._by_spelling.get(lower) or self._by_spelling.get(plain_spelling(lower))
 
 
-def listed_models(models: Iterable[Model], policy: Policy) -> tuple[Model, ...]:
-    """What `GET /v1/models` shows to a caller of `policy`, in the catalogue's order, before upstreams are looked at."""
-    if policy.models is None:
-        return tuple(model for model in models if model.listed)
-    return tuple(model for model in models if model.id in policy.models)
+def listed_models(models: Iterable[Model], named: Collection[str] | None) -> tuple[Model, ...]:
+    """What `GET /v1/models` shows, in the catalogue's order. `named`: a policy's models; None where it names none."""
+    return tuple(model for model in models if (model.listed if named is None else model.id in named))

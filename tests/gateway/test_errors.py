@@ -95,6 +95,17 @@ def test_a_10_mb_refusal_passes_whole(gateway: Gateway, upstream: AnthropicUpstr
     assert (answer.status, len(answer.body)) == (400, 10_000_000)
 
 
+def test_a_refusal_in_the_middle_of_the_body_is_read(gateway: Gateway, upstream: AnthropicUpstream) -> None:
+    """A server may answer at the head; what it says is the answer, although the body is not yet sent."""
+    upstream.answers_early = True
+    upstream.respond = lambda request: [framing.error_answer(413, "request_too_large", "too large here")]
+    body = b'{"model":"claude-sonnet-5-5","system":"%b"}' % (b"x" * 20_000_000)
+    answer = gateway.messages(body)
+    assert (answer.status, answer.error) == (413, ("request_too_large", "too large here"))
+    upstream.answers_early, upstream.respond = False, usual
+    assert gateway.messages(BODY).status == 200
+
+
 @pytest.mark.parametrize(
     ("method", "target", "status", "kind"),
     [

@@ -5,8 +5,9 @@ import json
 
 import pytest
 from tests.standins import framing, messages
-from tests.standins.anthropic_upstream import AnthropicUpstream, stream
+from tests.standins.anthropic_upstream import AnthropicUpstream, End, stream
 from tests.standins.gateway import Gateway
+from tests.standins.raw_client import ClosedEarlyError
 
 ODD_BODIES = {
     "white space and key order": b'\n{ "stream" :\tfalse,\r\n "model" : "claude-sonnet-5-5" ,'
@@ -80,6 +81,29 @@ def test_a_stream_comes_back_byte_for_byte(gateway: Gateway, upstream: Anthropic
     upstream.script(*stream(said))
     answer = gateway.messages(b'{"model":"claude-sonnet-5-5","stream":true}')
     assert answer.body == b"".join(said)
+
+
+@pytest.mark.parametrize("framed", ["length", "chunks"])
+def test_a_large_json_answer_comes_back_byte_for_byte(
+    gateway: Gateway, upstream: AnthropicUpstream, framed: str
+) -> None:
+    body = json.dumps(messages.message(messages.text("ä" * 4_000_000))).encode()
+    given = [("content-type", "application/json")]
+    chunked = [framing.chunk(body[at : at + 70_001]) for at in range(0, len(body), 70_001)]
+    if framed == "length":
+        upstream.script(framing.whole(200, body, given))
+    else:
+        upstream.script(framing.head(200, [*given, ("transfer-encoding", "chunked")]), *chunked, framing.LAST_CHUNK)
+    answer = gateway.messages(b'{"model":"claude-sonnet-5-5"}')
+    assert answer.body == body
+
+
+def test_a_large_json_answer_that_is_cut_does_not_look_whole(gateway: Gateway, upstream: AnthropicUpstream) -> None:
+    body = json.dumps(messages.message(messages.text("x" * 4_000_000))).encode()
+    chunked = framing.head(200, [("content-type", "application/json"), ("transfer-encoding", "chunked")])
+    upstream.script(chunked, framing.chunk(body[:3_000_000]), End.CLOSE)
+    with pytest.raises((ClosedEarlyError, ConnectionResetError)):
+        gateway.messages(b'{"model":"claude-sonnet-5-5"}')
 
 
 def test_gzip_json_can_be_read_by_a_client_that_asked_for_identity(

@@ -5,7 +5,7 @@ import json
 import pytest
 from tests.standins import framing
 from tests.standins.anthropic_upstream import AnthropicUpstream
-from tests.standins.gateway import Gateway
+from tests.standins.gateway import Gateway, eventually
 from tests.standins.manifests import smallest
 from tests.standins.raw_client import connect, request_bytes
 
@@ -165,6 +165,16 @@ def test_bodies_in_memory_are_bounded_together(gateway: Gateway, upstream: Anthr
         slow.send(body + b"x" * (100_000 - len(body) - 2) + b'"}')
         assert slow.response().status == 200
     assert gateway.messages(b'{%b,"a":"%b"}' % (MODEL, b"x" * 60_000)).status == 200, "the room is free again"
+
+
+def test_clients_that_leave_while_sending_leave_their_room(gateway: Gateway, upstream: AnthropicUpstream) -> None:
+    gateway.load(smallest(upstream.url, http={"maxRequestBytes": 100_000, "maxBufferedBytes": 150_000}))
+    begun = request_bytes("POST", "/v1/messages", [*gateway.headers(), ("content-length", "100000")]) + b"{" * 50_000
+    for _ in range(10):
+        with connect(gateway.port) as client:
+            client.send(begun)
+    body = b'{%b,"a":"%b"}' % (MODEL, b"x" * 90_000)
+    eventually(lambda: gateway.messages(body).status == 200, what="room for a large body again")
 
 
 def test_deep_nesting_is_no_crash(gateway: Gateway) -> None:

@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -62,10 +63,10 @@ def write(directory: Path, files: Mapping[str, str]) -> Path:
     return directory
 
 
-def write_key(directory: Path, user: str, *groups: str) -> str:
+def write_key(directory: Path, user: str, *groups: str, expires: datetime | None = None) -> str:
     """A developer key whose Secret lies in the directory."""
     key = key_manifests.new_key()
-    text = key_manifests.manifest(key, user=user, groups=groups, gateway="corp", namespace="claude")
+    text = key_manifests.manifest(key, user=user, groups=groups, gateway="corp", namespace="claude", expires=expires)
     (directory / f"key-{user.partition('@')[0]}.yaml").write_text(text)
     return key
 

@@ -79,6 +79,8 @@ class AnthropicUpstream:
         self.respond: Callable[[Received], Script] = usual
         self.refuse_reused = False
         """Close a connection, without an answer, when a second request comes on it."""
+        self.answers_early = False
+        """Answer at a request's head, as a server does that will not have the body; then read and drop the body."""
         self.connections = 0
         self.bytes_sent = 0
         self.blocked = threading.Event()
@@ -111,7 +113,7 @@ class AnthropicUpstream:
         """Forgets requests and scripts of the test before."""
         self.requests.clear()
         self._queued.clear()
-        self.respond, self.refuse_reused = usual, False
+        self.respond, self.refuse_reused, self.answers_early = usual, False, False
         self.bytes_sent = 0
         self.expected = list(self._credentials)
 
@@ -224,6 +226,8 @@ class _Connection(asyncio.Protocol):
             if self._upstream.refuse_reused and self._served > 1:
                 self.transport.close()
                 return
+            if request.answered:
+                continue
             self._upstream.requests.append(request)
             self._upstream._notify()
             try:
@@ -249,8 +253,14 @@ class _Connection(asyncio.Protocol):
         headers = [(name, value.strip()) for name, _, value in (line.partition(":") for line in lines[1:])]
         request = Received(method, target, headers, connection=self._serial, arrived_at=time.monotonic())
         length = int(request.header("content-length") or 0)
+        early = self._upstream.answers_early
+        if early:
+            self._upstream.requests.append(request)
+            await self._answer(request)
         while len(self._received) < length:
             if not await self._more():
+                if early:
+                    return None
                 request.hung_up_at = time.monotonic()
                 request.problems.append(f"body cut at {len(self._received)} of {length} bytes")
                 self._upstream.requests.append(request)

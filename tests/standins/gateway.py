@@ -47,7 +47,7 @@ class Gateway:
         self.folder = folder
         self.mount = folder / "config"
         folder.mkdir(parents=True)
-        self.port, self.admin_port, self.metrics_port = free_port(), free_port(), free_port()
+        self.port = self.admin_port = self.metrics_port = 0
         self._sequence = 0
         self._loaded: list[Manifest] = []
         self._clients: list[Connection] = []
@@ -115,20 +115,26 @@ class Gateway:
     def start(self, *arguments: str, environment: Mapping[str, str] | None = None, ready: bool = True) -> None:
         command = [
             *(str(Path(sys.executable).with_name("claude-gateway-proxy")), "--config", str(self.mount)),
-            *("--listen", f"127.0.0.1:{self.port}", "--admin-listen", f"127.0.0.1:{self.admin_port}"),
-            *("--metrics-listen", f"127.0.0.1:{self.metrics_port}", "--admin-token-file", str(self._token_file)),
+            *("--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0", "--metrics-listen", "127.0.0.1:0"),
+            *("--admin-token-file", str(self._token_file)),
             *arguments,
         ]
         with self._stdout.open("ab") as stdout, self._stderr.open("ab") as stderr:
             self.process = subprocess.Popen(
                 command, stdin=subprocess.DEVNULL, stdout=stdout, stderr=stderr, env=os.environ | (environment or {})
             )
+        said = eventually(self._listening, what="the proxy listening")
+        ports = [int(said[name].rpartition(":")[2]) for name in ("listen", "admin", "metrics")]
+        self.port, self.admin_port, self.metrics_port = ports
         if ready:
-            eventually(self._is_ready, what=f"the proxy ready; its log:\n{self.log_text()}")
+            eventually(lambda: self.answers("/readyz"), what="the proxy ready")
 
-    def _is_ready(self) -> bool:
+    def _listening(self) -> dict[str, Any] | None:
+        """The log line of this process that names its addresses."""
         assert self.running, f"the proxy ended; its log:\n{self.log_text()}"
-        return self.answers("/readyz")
+        text = self.log_text()
+        lines = [json.loads(line) for line in text[: text.rfind("\n") + 1].splitlines()]
+        return next((one for one in lines if one.get("event") == "listening" and one["pid"] == self.pid), None)
 
     def answers(self, path: str) -> bool:
         """Whether a GET is answered 200; nobody listening is no."""

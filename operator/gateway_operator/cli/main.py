@@ -1,6 +1,7 @@
 """`claude-gateway`: the command line. Commands import what they need when they run, so that `--help` is quick."""
 
 import os
+import signal
 import sys
 from typing import Annotated
 
@@ -8,11 +9,12 @@ import typer
 
 from gateway_operator.cli import explain, key, lint, render, up
 
+PROGRAM = "claude-gateway"
 DEBUG_VARIABLE = "CLAUDE_GATEWAY_DEBUG"
 USAGE_EXIT = 2
 
 app = typer.Typer(
-    name="claude-gateway",
+    name=PROGRAM,
     invoke_without_command=True,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
@@ -62,14 +64,12 @@ def root(
 
 def main() -> None:
     """The console script."""
+    # A reader that has seen enough (`head`, a pager) ends a command without a word, as it ends every other program.
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     try:
-        code = app(standalone_mode=False)
+        code = app(prog_name=PROGRAM, standalone_mode=False)
     except (typer.Abort, KeyboardInterrupt):
         code = 130
-    except BrokenPipeError:
-        # The reader (`head`, a pager) has seen enough. Nothing more can be written, at the interpreter's end neither.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        code = 0
     except Exception as error:  # the boundary: a person gets a line; the variable brings the traceback
         # Typer brings its own copy of click, so its errors are known by what they can do.
         if hasattr(error, "format_message"):

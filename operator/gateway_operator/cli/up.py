@@ -1,5 +1,6 @@
 """`claude-gateway up`."""
 
+import signal
 from pathlib import Path
 from typing import Annotated
 
@@ -52,6 +53,8 @@ def up(
     """
     from gateway_operator.local import up as local
 
+    # The gateway goes on when nobody reads what it says.
+    signal.signal(signal.SIGPIPE, signal.SIG_IGN)
     options = local.Options(
         directory=directory,
         listen=listen,

@@ -5,6 +5,7 @@ from typing import Literal
 from gateway_config.canonical import sha256_hex
 from gateway_config.contract import Credential, Timeouts, Upstream
 from gateway_operator.api.v1alpha1 import ProviderBinding
+from gateway_operator.api.v1alpha1.conditions import Reason
 from gateway_operator.api.v1alpha1.provider_binding import ProviderBindingSpec
 from gateway_operator.api.v1alpha1.providers import Anthropic
 from gateway_operator.api.v1alpha1.references import SecretKeyRef
@@ -90,7 +91,7 @@ def _credential(
 def _leave_out(result: CompiledBinding, checked: Checked[ProviderBinding], path: str, message: str) -> None:
     """Says so once: validation may have warned of the same field."""
     if all(finding.path != path for finding in checked.findings):
-        result.findings.append(warning(checked.ref, path, "NotImplemented", message))
+        result.findings.append(warning(checked.ref, path, Reason.NOT_IMPLEMENTED, message))
 
 
 def _models(ref: ObjectRef, spec: ProviderBindingSpec, catalogue: Catalogue) -> tuple[dict[str, str], list[Finding]]:
@@ -103,15 +104,15 @@ def _models(ref: ObjectRef, spec: ProviderBindingSpec, catalogue: Catalogue) -> 
         path = f"spec.models[{position}].id"
         canonical = catalogue.names.canonical(entry.id)
         if canonical is None:
-            findings.append(warning(ref, path, "ModelUnknown", unknown_model(entry.id)))
+            findings.append(warning(ref, path, Reason.MODEL_UNKNOWN, unknown_model(entry.id)))
         elif listed.setdefault(canonical, position) != position:
             first = listed[canonical]
             message = f'"{entry.id}" names the same model as spec.models[{first}]: the first one counts'
-            findings.append(warning(ref, path, "ModelDuplicate", message))
+            findings.append(warning(ref, path, Reason.MODEL_DUPLICATE, message))
         else:
             models[canonical] = entry.upstream_id or defaults.get(canonical, canonical)
     if not models:
-        findings.append(warning(ref, "spec.models", "NoModels", "the binding serves no model"))
+        findings.append(warning(ref, "spec.models", Reason.NO_MODELS, "the binding serves no model"))
     return models, findings
 
 

@@ -15,6 +15,7 @@ from typing import Any
 from gateway_config.contract import Model
 from gateway_config.models import ModelNames, plain_spelling
 from gateway_operator.api.v1alpha1 import GatewayDeployment
+from gateway_operator.api.v1alpha1.conditions import Reason
 from gateway_operator.compiler.findings import Finding, warning
 from gateway_operator.compiler.snapshot import ObjectRef
 
@@ -89,7 +90,7 @@ def gateway_catalogue(gateway: GatewayDeployment, ref: ObjectRef) -> tuple[Catal
         first = seen.setdefault(plain_spelling(canonical), position)
         if first != position:
             message = f'"{custom.id}" names the same model as spec.models.custom[{first}]: remove one of the two'
-            findings.append(warning(ref, f"spec.models.custom[{position}].id", "ModelDuplicate", message))
+            findings.append(warning(ref, f"spec.models.custom[{position}].id", Reason.MODEL_DUPLICATE, message))
             continue
         known = builtin_models().get(canonical)
         base = known.model if known else _named(canonical)

@@ -11,6 +11,7 @@ from typing import TypeVar
 
 from gateway_config.contract import Configuration
 from gateway_operator.api.v1alpha1 import GatewayDeployment, GatewayPolicy, ProviderBinding
+from gateway_operator.api.v1alpha1.conditions import Reason
 from gateway_operator.compiler import gateway as gateway_parts
 from gateway_operator.compiler.bindings import CompiledBinding, compile_binding
 from gateway_operator.compiler.catalogue import gateway_catalogue
@@ -99,7 +100,7 @@ def _compile(inventory: Inventory, ref: ObjectRef, store_default: StoreDefault) 
     if gateway is None:
         return Compiled(configuration=None, findings=tuple(sorted(findings)))
     findings += gateway_parts.store_findings(gateway, ref, store_default)
-    refused = any(finding.reason == "StoreRequired" for finding in findings)
+    refused = any(finding.reason == Reason.STORE_REQUIRED for finding in findings)
 
     catalogue, problems = gateway_catalogue(gateway, ref)
     findings += problems
@@ -207,14 +208,14 @@ def _attached(
             continue
         field = "allowedPolicies" if policy else "allowedBindings"
         message = f"{gateway.ref} does not let in objects of namespace {checked.ref.namespace}: see its spec.{field}"
-        findings += [error(checked.ref, name.path, "NotAllowedByGateway", message) for name in mine]
+        findings += [error(checked.ref, name.path, Reason.NOT_ALLOWED_BY_GATEWAY, message) for name in mine]
     return attached
 
 
 def _gateway_not_found(inventory: Inventory, ref: ObjectRef) -> list[Finding]:
     """Findings on the objects that refer to a gateway that is not there."""
     return [
-        error(checked.ref, name.path, "GatewayNotFound", f"{ref} does not exist", condition="ResolvedRefs")
+        error(checked.ref, name.path, Reason.GATEWAY_NOT_FOUND, f"{ref} does not exist", condition="ResolvedRefs")
         for checked in inventory.attachable
         for name in _names_of(checked) or ()
         if (name.namespace, name.name) == ref[1:]
@@ -225,10 +226,10 @@ def _lonely(ref: ObjectRef, *, has_bindings: bool, has_policies: bool) -> list[F
     findings = []
     if not has_bindings:
         message = "no ProviderBinding refers to it in gatewayRefs: it cannot answer any request"
-        findings.append(warning(ref, "", "NoBindings", message))
+        findings.append(warning(ref, "", Reason.NO_BINDINGS, message))
     if not has_policies:
         message = "no GatewayPolicy refers to it in gatewayRefs: every caller is denied"
-        findings.append(warning(ref, "", "NoPolicies", message))
+        findings.append(warning(ref, "", Reason.NO_POLICIES, message))
     return findings
 
 

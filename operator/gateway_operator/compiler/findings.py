@@ -3,6 +3,7 @@
 from enum import StrEnum
 from typing import Literal, NamedTuple
 
+from gateway_operator.api.v1alpha1.conditions import Reason
 from gateway_operator.compiler.snapshot import ObjectRef
 
 
@@ -20,8 +21,7 @@ class Finding(NamedTuple):
     severity: Severity
     condition: Literal["Accepted", "ResolvedRefs"]
     """The condition that an error turns to False."""
-    reason: str
-    """Stable CamelCase, for example `SecretNotFound`."""
+    reason: Reason
     message: str
     """For people: what is wrong with which value, and the way out."""
 
@@ -29,7 +29,7 @@ class Finding(NamedTuple):
 def error(
     ref: ObjectRef,
     path: str,
-    reason: str,
+    reason: Reason,
     message: str,
     *,
     condition: Literal["Accepted", "ResolvedRefs"] = "Accepted",
@@ -38,7 +38,7 @@ def error(
     return Finding(ref, path, Severity.ERROR, condition, reason, printable(message))
 
 
-def warning(ref: ObjectRef, path: str, reason: str, message: str) -> Finding:
+def warning(ref: ObjectRef, path: str, reason: Reason, message: str) -> Finding:
     """A finding that leaves the object accepted."""
     return Finding(ref, path, Severity.WARNING, "Accepted", reason, printable(message))
 

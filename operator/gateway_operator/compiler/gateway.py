@@ -4,6 +4,7 @@ from typing import Literal
 
 from gateway_config.contract import Egress, GatewayIdentity, Limits
 from gateway_operator.api.v1alpha1 import GatewayDeployment
+from gateway_operator.api.v1alpha1.conditions import Reason
 from gateway_operator.compiler.findings import Finding, error
 from gateway_operator.compiler.references import UnresolvedError, Values
 from gateway_operator.compiler.snapshot import ObjectRef
@@ -52,6 +53,6 @@ def store_findings(gateway: GatewayDeployment, ref: ObjectRef, store_default: St
     if spec.audit.store:
         wants.append(("spec.audit.store", "audit events"))
     return [
-        error(ref, path, "StoreRequired", f"needs a store for {what}: set spec.store (Embedded or Postgres)")
+        error(ref, path, Reason.STORE_REQUIRED, f"needs a store for {what}: set spec.store (Embedded or Postgres)")
         for path, what in wants
     ]

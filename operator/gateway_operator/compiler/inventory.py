@@ -13,6 +13,7 @@ from gateway_operator.api.v1alpha1 import (
     not_implemented,
     validate,
 )
+from gateway_operator.api.v1alpha1.conditions import Reason
 from gateway_operator.compiler.findings import Finding, error, warning
 from gateway_operator.compiler.merge import json_problems
 from gateway_operator.compiler.references import Values
@@ -95,13 +96,13 @@ def check(resource: Resource) -> Checked[Object]:
         else:
             if type(found).__name__ == ref.kind:
                 warnings = (
-                    warning(ref, violation.path, "NotImplemented", violation.message)
+                    warning(ref, violation.path, Reason.NOT_IMPLEMENTED, violation.message)
                     for violation in not_implemented(found)
                 )
                 return Checked(resource, found, tuple(warnings))
             problems = [("kind", f"is {type(found).__name__}, expected {ref.kind}")]
     problems = problems or [("", "breaks its schema")]  # refused without a word is refused all the same
-    reason = "PolicyInvalid" if ref.kind == POLICY else "Invalid"
+    reason = Reason.POLICY_INVALID if ref.kind == POLICY else Reason.INVALID
     return Checked(resource, None, tuple(error(ref, path, reason, message) for path, message in problems))
 
 

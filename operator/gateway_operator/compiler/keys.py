@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 
 from gateway_config.contract import DeveloperKey
+from gateway_operator.api.v1alpha1.conditions import Reason
 from gateway_operator.api.v1alpha1.identity import DeveloperKeys
 from gateway_operator.compiler.findings import Finding, error, warning
 from gateway_operator.compiler.references import DEVELOPER_KEY_TYPE
@@ -22,7 +23,7 @@ _RFC3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d
 class _RefusedError(Exception):
     """Why a key is left out."""
 
-    def __init__(self, path: str, reason: str, message: str) -> None:
+    def __init__(self, path: str, reason: Reason, message: str) -> None:
         super().__init__(message)
         self.path = path
         self.reason = reason
@@ -53,7 +54,7 @@ def developer_keys(
     )
     if not rules.enabled:
         message = f"{gateway} takes no developer keys: set spec.identity.developerKeys.enabled there"
-        return (), [warning(secret_ref(secret), "", "DeveloperKeysDisabled", message) for secret in mine]
+        return (), [warning(secret_ref(secret), "", Reason.DEVELOPER_KEYS_DISABLED, message) for secret in mine]
     owners: dict[str, list[str]] = defaultdict(list)
     for secret in mine:
         owners[_hash(secret)].append(secret.name)
@@ -79,27 +80,27 @@ def stray_keys(secrets: Iterable[Secret], gateways: Iterable[ObjectRef]) -> list
             message = "is missing: without it the key belongs to no gateway"
         else:
             message = f"there is no GatewayDeployment {secret.namespace}/{name}; a key lies in its gateway's namespace"
-        findings.append(warning(secret_ref(secret), path, "GatewayNotFound", message))
+        findings.append(warning(secret_ref(secret), path, Reason.GATEWAY_NOT_FOUND, message))
     return findings
 
 
 def _key(secret: Secret, *, rules: DeveloperKeys, owners: Mapping[str, list[str]]) -> DeveloperKey:
     if "/" in secret.name or not secret.name:
-        raise _RefusedError("metadata.name", "KeyInvalid", "is no name of a Kubernetes object")
+        raise _RefusedError("metadata.name", Reason.KEY_INVALID, "is no name of a Kubernetes object")
     digest = _hash(secret)
     if not _SHA256.fullmatch(digest):
-        raise _RefusedError("data.sha256", "KeyInvalid", "must be the key's SHA-256 in 64 hexadecimal digits")
+        raise _RefusedError("data.sha256", Reason.KEY_INVALID, "must be the key's SHA-256 in 64 hexadecimal digits")
     others = [name for name in owners[digest] if name != secret.name]
     if others:
         raise _RefusedError(
             "data.sha256",
-            "KeyNotUnique",
+            Reason.KEY_NOT_UNIQUE,
             f"is also the hash in Secret {secret.namespace}/{others[0]}: one key cannot be two users; both are left "
             "out until one is removed",
         )
     user = _text(secret, "user").strip()
     if not user:
-        raise _RefusedError("data.user", "KeyInvalid", "must name the user")
+        raise _RefusedError("data.user", Reason.KEY_INVALID, "must name the user")
     _check_claim("data.user", user)
     groups = sorted({line.strip() for line in _text(secret, "groups").splitlines()} - {""})
     for group in groups:
@@ -107,7 +108,7 @@ def _key(secret: Secret, *, rules: DeveloperKeys, owners: Mapping[str, list[str]
         if rules.allowed_groups and group not in rules.allowed_groups:
             raise _RefusedError(
                 "data.groups",
-                "GroupNotAllowed",
+                Reason.GROUP_NOT_ALLOWED,
                 f'"{group}" is not among the gateway\'s spec.identity.developerKeys.allowedGroups',
             )
     expires = _expires(secret)
@@ -125,14 +126,14 @@ def _text(secret: Secret, member: str) -> str:
     try:
         return secret.data.get(member, b"").decode()
     except UnicodeDecodeError:
-        raise _RefusedError(f"data.{member}", "KeyInvalid", "must be UTF-8 text") from None
+        raise _RefusedError(f"data.{member}", Reason.KEY_INVALID, "must be UTF-8 text") from None
 
 
 def _check_claim(path: str, value: str) -> None:
     if len(value) > MAX_CLAIM:
-        raise _RefusedError(path, "KeyInvalid", f"must be at most {MAX_CLAIM} characters a name, is {len(value)}")
+        raise _RefusedError(path, Reason.KEY_INVALID, f"must be at most {MAX_CLAIM} characters a name, is {len(value)}")
     if not value.isprintable():
-        raise _RefusedError(path, "KeyInvalid", "must not hold control characters")
+        raise _RefusedError(path, Reason.KEY_INVALID, "must not hold control characters")
 
 
 def _expires(secret: Secret) -> int | None:
@@ -144,7 +145,7 @@ def _expires(secret: Secret) -> int | None:
             raise ValueError
         return int(datetime.fromisoformat(text.upper()).astimezone(UTC).timestamp())
     except (ValueError, OverflowError):
-        raise _RefusedError("data.expires", "KeyInvalid", "must be a time such as 2027-06-01T00:00:00Z") from None
+        raise _RefusedError("data.expires", Reason.KEY_INVALID, "must be a time such as 2027-06-01T00:00:00Z") from None
 
 
 def _check_lifetime(secret: Secret, *, expires: int | None, rules: DeveloperKeys) -> None:
@@ -153,13 +154,13 @@ def _check_lifetime(secret: Secret, *, expires: int | None, rules: DeveloperKeys
     if expires is None:
         raise _RefusedError(
             "data.expires",
-            "KeyWithoutExpiry",
+            Reason.KEY_WITHOUT_EXPIRY,
             "is missing: the gateway's spec.identity.developerKeys.maxTTL asks every key for one",
         )
     if secret.created is not None and expires > secret.created + rules.max_ttl.seconds:
         raise _RefusedError(
             "data.expires",
-            "KeyLifetimeTooLong",
+            Reason.KEY_LIFETIME_TOO_LONG,
             f"is more than {rules.max_ttl} after the key's creation, which is the gateway's "
             "spec.identity.developerKeys.maxTTL",
         )

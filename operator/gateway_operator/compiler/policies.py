@@ -17,6 +17,7 @@ from gateway_config.canonical import canonical_json, sha256_hex
 from gateway_config.contract import Match, Policy
 from gateway_operator.api.v1alpha1 import GatewayPolicy
 from gateway_operator.api.v1alpha1 import gateway_policy as api
+from gateway_operator.api.v1alpha1.conditions import Reason
 from gateway_operator.api.v1alpha1.references import BindingRef
 from gateway_operator.compiler.bindings import unknown_model
 from gateway_operator.compiler.catalogue import Catalogue
@@ -144,10 +145,12 @@ def _semantic_problems(ref: ObjectRef, spec: api.GatewayPolicySpec, surroundings
     """What the schema cannot see and a policy cannot stand with."""
     problems = []
     if spec.settings is not None:
-        problems += [error(ref, path, "PolicyInvalid", message) for path, message in settings_problems(spec.settings)]
+        problems += [
+            error(ref, path, Reason.POLICY_INVALID, message) for path, message in settings_problems(spec.settings)
+        ]
     if spec.spend_limits and not surroundings.has_store:
         message = f"{surroundings.gateway} has no store to count spend in: set spec.store there"
-        problems.append(error(ref, "spec.spendLimits", "StoreRequired", message))
+        problems.append(error(ref, "spec.spendLimits", Reason.STORE_REQUIRED, message))
     return problems
 
 
@@ -175,7 +178,7 @@ def _models(
         canonical = surroundings.catalogue.names.canonical(name)
         if canonical is None:
             path = f"spec.availableModels[{position}]"
-            findings.append(warning(ref, path, "ModelUnknown", f"{unknown_model(name)}; it grants nothing"))
+            findings.append(warning(ref, path, Reason.MODEL_UNKNOWN, f"{unknown_model(name)}; it grants nothing"))
         else:
             models[canonical] = None
     return tuple(models)
@@ -197,10 +200,10 @@ def _upstreams(
             upstreams[name] = None
         elif name in surroundings.bindings:
             message = f"{BINDING} {name} is left out, see its own findings; until it is repaired it grants nothing"
-            findings.append(warning(ref, path, "BindingLeftOut", message))
+            findings.append(warning(ref, path, Reason.BINDING_LEFT_OUT, message))
         else:
             message = f"{BINDING} {name} does not exist or is not on {surroundings.gateway}"
-            findings.append(error(ref, path, "BindingNotFound", message, condition="ResolvedRefs"))
+            findings.append(error(ref, path, Reason.BINDING_NOT_FOUND, message, condition="ResolvedRefs"))
     return tuple(upstreams)
 
 
@@ -212,7 +215,7 @@ def _several_bases(drafts: Sequence[Draft]) -> list[Finding]:
         f"has no matches, so it is one of {len(drafts)} base policies, merged oldest first ({names}): where they "
         "disagree the younger wins; make them one"
     )
-    return [warning(draft.checked.ref, "spec.matches", "SeveralBasePolicies", message) for draft in drafts]
+    return [warning(draft.checked.ref, "spec.matches", Reason.SEVERAL_BASE_POLICIES, message) for draft in drafts]
 
 
 def _same_priority(drafts: Iterable[Draft]) -> list[Finding]:
@@ -229,7 +232,7 @@ def _same_priority(drafts: Iterable[Draft]) -> list[Finding]:
                 f"{len(group)} policies have the priority {priority}; for callers that several match, the older "
                 f"decides: this one comes {order} {other.name}; give them different priorities"
             )
-            findings.append(warning(draft.checked.ref, "spec.priority", "SamePriority", message))
+            findings.append(warning(draft.checked.ref, "spec.priority", Reason.SAME_PRIORITY, message))
     return findings
 
 
@@ -285,7 +288,7 @@ class _Finisher:
             if model not in served:
                 message = f'no binding open to its callers serves "{model}": map it in a binding\'s spec.models'
                 self._result.findings.append(
-                    warning(draft.checked.ref, "spec.availableModels", "ModelNotServed", message)
+                    warning(draft.checked.ref, "spec.availableModels", Reason.MODEL_NOT_SERVED, message)
                 )
 
     def _served_by(self, upstreams: tuple[str, ...] | None) -> frozenset[str]:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import NamedTuple, TypeVar
 from urllib.parse import urlsplit
 
+from gateway_operator.api.v1alpha1.conditions import Reason
 from gateway_operator.api.v1alpha1.references import (
     AllowedObjects,
     CARef,
@@ -40,9 +41,9 @@ REFUSED_TYPES: Mapping[str, str] = {
 
 
 class UnresolvedError(Exception):
-    """A reference that leads nowhere good. `reason` is stable CamelCase."""
+    """A reference that leads nowhere good."""
 
-    def __init__(self, reason: str, message: str) -> None:
+    def __init__(self, reason: Reason, message: str) -> None:
         super().__init__(message)
         self.reason = reason
 
@@ -68,7 +69,7 @@ class Values:
         One trailing newline is taken off: `echo` and editors put it there.
         """
         secret = self._secret(namespace, ref.name)
-        raw = _entry(secret.data, ref.key, what=f"Secret {namespace}/{ref.name}", reason="Secret")
+        raw = _entry(secret.data, ref.key, what=f"Secret {namespace}/{ref.name}", reason=Reason.SECRET_KEY_NOT_FOUND)
         _check_host(secret, url)
         try:
             value = raw.decode("ascii")
@@ -86,17 +87,19 @@ class Values:
         key = ref.key
         if ref.kind == CASource.SECRET:
             what = f"Secret {namespace}/{ref.name}"
-            raw = _entry(self._secret(namespace, ref.name).data, key, what=what, reason="Secret")
+            raw = _entry(self._secret(namespace, ref.name).data, key, what=what, reason=Reason.SECRET_KEY_NOT_FOUND)
         else:
             what = f"ConfigMap {namespace}/{ref.name}"
             config_map = self.config_maps.get((namespace, ref.name))
             if config_map is None:
-                raise UnresolvedError("ConfigMapNotFound", f"{what} does not exist")
-            raw = _entry(config_map.data, key, what=what, reason="ConfigMap").encode(errors="replace")
+                raise UnresolvedError(Reason.CONFIG_MAP_NOT_FOUND, f"{what} does not exist")
+            raw = _entry(config_map.data, key, what=what, reason=Reason.CONFIG_MAP_KEY_NOT_FOUND).encode(
+                errors="replace"
+            )
         found = list(_certificate_blocks(raw.decode(errors="replace")))
         if not found:
             raise UnresolvedError(
-                "CertificateInvalid",
+                Reason.CERTIFICATE_INVALID,
                 f"{what}, key {key}, holds no certificate that can be read: put PEM text there, which begins with "
                 "-----BEGIN CERTIFICATE-----",
             )
@@ -105,28 +108,28 @@ class Values:
     def _secret(self, namespace: str, name: str) -> Secret:
         secret = self.secrets.get((namespace, name))
         if secret is None:
-            raise UnresolvedError("SecretNotFound", f"Secret {namespace}/{name} does not exist")
+            raise UnresolvedError(Reason.SECRET_NOT_FOUND, f"Secret {namespace}/{name} does not exist")
         refused = REFUSED_TYPES.get(secret.type)
         if refused is None and secret.labels.get(MANAGED_BY_LABEL) == MANAGER:
             refused = "the operator's own"
         if refused is not None:
             raise UnresolvedError(
-                "SecretNotAllowed",
+                Reason.SECRET_NOT_ALLOWED,
                 f"Secret {namespace}/{name} is {refused} and may not be referred to: put the value into a Secret of "
                 "its own",
             )
         return secret
 
 
-def _entry(data: Mapping[str, _Value], key: str, *, what: str, reason: str) -> _Value:
+def _entry(data: Mapping[str, _Value], key: str, *, what: str, reason: Reason) -> _Value:
     if key not in data:
         there = ", ".join(sorted(data)) or "nothing"
-        raise UnresolvedError(f"{reason}KeyNotFound", f"{what} has no key {key}; it holds {there}")
+        raise UnresolvedError(reason, f"{what} has no key {key}; it holds {there}")
     return data[key]
 
 
 def _invalid(ref: SecretKeyRef, namespace: str, what: str) -> UnresolvedError:
-    return UnresolvedError("SecretInvalid", f"Secret {namespace}/{ref.name}, key {ref.key}, {what}")
+    return UnresolvedError(Reason.SECRET_INVALID, f"Secret {namespace}/{ref.name}, key {ref.key}, {what}")
 
 
 def _check_host(secret: Secret, url: str) -> None:
@@ -137,7 +140,7 @@ def _check_host(secret: Secret, url: str) -> None:
     host = host_of(url)
     if host not in allowed:
         raise UnresolvedError(
-            "SecretHostNotAllowed",
+            Reason.SECRET_HOST_NOT_ALLOWED,
             f"the annotation {HOSTS_ANNOTATION} of Secret {secret.namespace}/{secret.name} lets its value go to "
             f"{', '.join(allowed) or 'no host'}, not to {host or 'an address without a host'}",
         )

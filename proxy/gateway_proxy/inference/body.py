@@ -179,6 +179,8 @@ def _walked(body: bytes, values: dict[str, msgspec.Raw]) -> dict[str, _Place]:
         key = position
         name, position = _scan_value(text, key)
         escaped = position - key - 2 != len(name)
+        if not name.isascii():
+            name = json.loads(body[key:position])
         position = _skip(text, _skip(text, position) + 1)
         value = position
         position = _value_end(text, value, body, values.get(name))

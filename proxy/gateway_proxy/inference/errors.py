@@ -10,6 +10,8 @@ from typing import Final
 
 import orjson
 
+from gateway_config import denials
+
 TYPE_OF_STATUS: Final[Mapping[int, str]] = {
     400: "invalid_request_error",
     401: "authentication_error",
@@ -27,8 +29,6 @@ TYPE_OF_STATUS: Final[Mapping[int, str]] = {
 """The error type of each status; every other status is `api_error`."""
 
 _NO_RETRY: Final[Mapping[str, str]] = {"x-should-retry": "false"}
-_QUOTED_CHARACTERS: Final = 100
-_LISTED_NAMES: Final = 12
 
 
 class GatewayError(Exception):
@@ -59,12 +59,6 @@ def envelope(error: GatewayError, request_id: str) -> bytes:
 def stream_event(error: GatewayError, request_id: str) -> bytes:
     """The error as a server-sent event, for a stream whose 200 is already on its way."""
     return b"event: error\ndata: " + envelope(error, request_id) + b"\n\n"
-
-
-def quoted(text: str) -> str:
-    """Client text made fit for a message: bounded, printable, in quotation marks."""
-    shown = "".join(character if character.isprintable() else "�" for character in text[:_QUOTED_CHARACTERS])
-    return f'"{shown}…"' if len(text) > _QUOTED_CHARACTERS else f'"{shown}"'
 
 
 def _error(status: int, message: str, *, reason: str, headers: Mapping[str, str] | None = None) -> GatewayError:
@@ -127,58 +121,29 @@ def credential_too_long(limit: int) -> GatewayError:
 
 
 def no_policy() -> GatewayError:
-    return _error(
-        403,
-        "no policy of this gateway covers you: ask your gateway's administrator to grant you access",
-        reason="NoPolicy",
-    )
+    return _error(403, denials.no_policy(), reason="NoPolicy")
 
 
 def access_denied(policy: str) -> GatewayError:
-    return _error(
-        403,
-        f"the gateway policy {policy} denies you access: ask your gateway's administrator",
-        reason="AccessDenied",
-    )
+    return _error(403, denials.access_denied(policy), reason="AccessDenied")
 
 
 def policy_invalid(policy: str) -> GatewayError:
-    return _error(
-        403,
-        f"the gateway policy {policy} that decides for you is broken, so access is denied until it is repaired: "
-        "tell your gateway's administrator",
-        reason="PolicyInvalid",
-    )
+    return _error(403, denials.policy_invalid(policy), reason="PolicyInvalid")
 
 
 def model_not_allowed(name: str, allowed: Iterable[str] = ()) -> GatewayError:
     """`allowed`: canonical ids of the models the caller may use; a few of them are named."""
-    return _error(400, _model_message(name, "is not open to you on this gateway", allowed), reason="ModelNotAllowed")
+    return _error(400, denials.model_not_allowed(name, allowed), reason="ModelNotAllowed")
 
 
 def model_unknown(name: str, allowed: Iterable[str] = ()) -> GatewayError:
-    return _error(400, _model_message(name, "is not known to this gateway", allowed), reason="ModelUnknown")
+    return _error(400, denials.model_unknown(name, allowed), reason="ModelUnknown")
 
 
 def model_without_upstream(name: str) -> GatewayError:
     """The caller may use the model, but no upstream open to them serves it."""
-    return _error(
-        400,
-        f"model {quoted(name)} is open to you, but no upstream of this gateway serves it: choose another model "
-        "(/model in Claude Code) or tell your gateway's administrator",
-        reason="ModelWithoutUpstream",
-    )
-
-
-def _model_message(name: str, what: str, allowed: Iterable[str]) -> str:
-    names = list(allowed)
-    if not names:
-        return f"model {quoted(name)} {what}, and no other is: ask your gateway's administrator"
-    more = f" and {len(names) - _LISTED_NAMES} more" if len(names) > _LISTED_NAMES else ""
-    return (
-        f"model {quoted(name)} {what}: use {', '.join(names[:_LISTED_NAMES])}{more} (/model in Claude Code), "
-        "or ask your gateway's administrator for it"
-    )
+    return _error(400, denials.model_without_upstream(name), reason="ModelWithoutUpstream")
 
 
 # --- the request itself ----------------------------------------------------------------------------------------------

@@ -112,6 +112,8 @@ class EventRelay(_Relay):
     # --- BodySink ---
 
     def packet(self, data: bytes, spans: Spans, border: int) -> None:
+        if self.outcome:
+            return
         self._spoke = True
         if border == len(data) and not self._held and self._at_border and self._chunked and data.endswith(b"\n\n\r\n"):
             transport = self._connection.transport
@@ -190,16 +192,14 @@ class EventRelay(_Relay):
                 self._send(payload)
                 return payload
             held += payload
-        if border:
-            events = bytes(held[:border])
-            del held[:border]
-        elif len(held) > EVENT_LIMIT:
+        if len(held) - border > EVENT_LIMIT:
             self._at_border = False
-            events = bytes(held)
-            self._seam = events[-3:]
-            held.clear()
-        else:
+            border = len(held)
+            self._seam = bytes(held[-3:])
+        if not border:
             return b""
+        events = bytes(held[:border])
+        del held[:border]
         self._send(events)
         return events
 
@@ -273,6 +273,8 @@ class RawRelay(_Relay):
             self._exchange.abort()
 
     def packet(self, data: bytes, spans: Spans, border: int) -> None:
+        if self.outcome:
+            return
         payload = b"".join([data[start:end] for start, end in spans]) if spans != ((0, len(data)),) else data
         if self._kept is not None:
             self._kept_bytes += len(payload)
@@ -286,12 +288,15 @@ class RawRelay(_Relay):
             self._request.write(payload)
 
     def ended(self) -> None:
+        if self.outcome:
+            return
         if self._chunked:
             self._request.write(LAST_CHUNK)
         self._over("completed")
 
     def failed(self, error: UpstreamError) -> None:
-        self._cut("upstream_broke_off")
+        if not self.outcome:
+            self._cut("upstream_broke_off")
 
     def end_with_error(self, error: GatewayError) -> None:
         """There is no place for an error in such a body: the gateway is going down, and so is the connection."""

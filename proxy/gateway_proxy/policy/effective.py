@@ -4,7 +4,7 @@ from collections.abc import Callable, Collection, Mapping
 from typing import Final, NamedTuple
 
 from gateway_config.contract import Configuration, Model, Policy
-from gateway_config.models import ModelNames
+from gateway_config.models import ModelNames, listed_models
 from gateway_proxy.inference import errors
 from gateway_proxy.policy.model_list import ModelList
 from gateway_proxy.providers import UpstreamClient
@@ -58,7 +58,9 @@ class ModelGrant:
             )
             if routes:
                 self._by_id[model.id] = AllowedModel(model.id, routes)
-        self.allowed_models = tuple(model for model in granted if model.id in self._by_id)
+        self.allowed_models = tuple(
+            model for model in listed_models(configuration.models, models) if model.id in self._by_id
+        )
         self.model_list = ModelList(self.allowed_models)
         self._by_spelling = dict(self._by_id)
         self._spelling_bound = len(self._by_id) + MAX_CACHED_SPELLINGS
@@ -93,7 +95,7 @@ class EffectivePolicy:
 
     @property
     def allowed_models(self) -> tuple[Model, ...]:
-        """Those with an upstream that serves them, in the catalogue's order."""
+        """What the model list shows: those with an upstream that serves them, in the catalogue's order."""
         return self._grant.allowed_models
 
     @property

@@ -7,6 +7,7 @@ from urllib.parse import parse_qsl
 import orjson
 
 from gateway_config.contract import Model
+from gateway_config.denials import quoted
 from gateway_proxy.inference import errors
 
 MAX_LIMIT: Final = 1000
@@ -43,7 +44,7 @@ class ModelList:
     def _position(self, member: str, cursor: str) -> int:
         position = self._positions.get(cursor)
         if position is None:
-            raise errors.invalid_request(f"{member} {errors.quoted(cursor)} is not a model of this list")
+            raise errors.invalid_request(f"{member} {quoted(cursor)} is not a model of this list")
         return position
 
     def _rendered(self, entries: list[dict[str, Any]], *, has_more: bool) -> bytes:
@@ -79,5 +80,5 @@ def _limit(value: str | None) -> int:
     if value is None:
         return MAX_LIMIT
     if not (value.isascii() and value.isdigit()):
-        raise errors.invalid_request(f"limit must be a number from 1 to {MAX_LIMIT}, not {errors.quoted(value)}")
+        raise errors.invalid_request(f"limit must be a number from 1 to {MAX_LIMIT}, not {quoted(value)}")
     return min(max(int(value[:9]), 1), MAX_LIMIT)
