@@ -40,6 +40,15 @@ def eventually(condition: Callable[[], Any], *, what: str, deadline: float = DEA
     return value
 
 
+def _json_lines(text: str) -> list[dict[str, Any]]:
+    """The whole lines of a log; one that is not JSON fails the test."""
+    lines = text[: text.rfind("\n") + 1].split("\n")[:-1]
+    try:
+        return [json.loads(line) for line in lines]
+    except ValueError as error:
+        raise AssertionError(f"a log line is not JSON: {lines}") from error
+
+
 class Gateway:
     """One proxy process. `load` hands it manifests; the first call must come before `start`."""
 
@@ -132,9 +141,7 @@ class Gateway:
     def _listening(self) -> dict[str, Any] | None:
         """The log line of this process that names its addresses."""
         assert self.running, f"the proxy ended; its log:\n{self.log_text()}"
-        text = self.log_text()
-        lines = [json.loads(line) for line in text[: text.rfind("\n") + 1].splitlines()]
-        return next((one for one in lines if one.get("event") == "listening" and one["pid"] == self.pid), None)
+        return next((one for one in self.logs() if one.get("event") == "listening" and one["pid"] == self.pid), None)
 
     def answers(self, path: str) -> bool:
         """Whether a GET is answered 200; nobody listening is no."""
@@ -227,7 +234,7 @@ class Gateway:
         return self._stderr.read_bytes()[self._log_start :].decode()
 
     def logs(self) -> list[dict[str, Any]]:
-        return [json.loads(line) for line in self.log_text().splitlines()]
+        return _json_lines(self.log_text())
 
     def audit_text(self) -> str:
         """Of this test."""
@@ -235,8 +242,7 @@ class Gateway:
 
     def audit(self, event: str | None = None) -> list[dict[str, Any]]:
         """The audit lines so far; a line that is not JSON fails the test."""
-        text = self.audit_text()
-        lines = [json.loads(line) for line in text[: text.rfind("\n") + 1].splitlines()]
+        lines = _json_lines(self.audit_text())
         return [line for line in lines if event is None or line["event"] == event]
 
     def audit_of(self, answer: Response) -> dict[str, Any]:

@@ -139,8 +139,9 @@ class _Up:
     def _show_audit(self) -> None:
         assert self._process.stdout is not None, "a pipe was asked for"
         for line in self._process.stdout:
-            if self.shows_requests:
-                self._console.print(rendered_audit(line))
+            text = rendered_audit(line) if self.shows_requests else None
+            if text is not None:
+                self._console.print(text)
 
     def until_ready(self) -> None:
         self._ready.wait(60.0)

@@ -43,7 +43,9 @@ class Terminal:
         self.say(("warning: ", "bold yellow"), message)
 
     def audit(self, line: bytes) -> None:
-        self._put(self._out, rendered_audit(line))
+        text = rendered_audit(line)
+        if text is not None:
+            self._put(self._out, text)
 
     def log(self, line: bytes) -> None:
         """A line of the proxy's operational log; only what matters to a person where a person reads."""
@@ -84,8 +86,8 @@ class Terminal:
                 continue
 
 
-def rendered_audit(line: bytes) -> Text:
-    """An audit line as a person reads it."""
+def rendered_audit(line: bytes) -> Text | None:
+    """An audit line as a person reads it, or None for one that says nothing new to the person in front of `up`."""
     event = _object(line)
     if event is None:
         return Text(_decoded(line))
@@ -101,7 +103,7 @@ def rendered_audit(line: bytes) -> Text:
         if event.get("outcome", "completed") != "completed":
             parts.append((f"  {event['outcome']}", "yellow"))
     elif event.get("event") == "config.load":
-        parts.append((f"config.load {event.get('outcome')} {str(event.get('revision'))[:15]}", "dim"))
+        return None
     else:
         parts += [
             (f"{status} ", "red"),

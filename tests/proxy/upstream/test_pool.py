@@ -26,6 +26,31 @@ HASTY = Timeouts(connect_seconds=0.2, first_byte_seconds=0.2, idle_seconds=0.2)
 Answer = Callable[[asyncio.StreamReader, asyncio.StreamWriter, int], Awaitable[None]]
 
 
+Connection = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+
+
+@contextlib.asynccontextmanager
+async def listening(serve: Connection) -> AsyncIterator[int]:
+    """The port of a server whose connections are served by `serve` whole."""
+
+    async def served(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        tasks.append(asyncio.current_task())
+        try:
+            with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError):
+                await serve(reader, writer)
+        finally:
+            writer.transport.abort()
+
+    tasks: list[asyncio.Task[None] | None] = []
+    server = await asyncio.start_server(served, "127.0.0.1", 0)
+    try:
+        yield server.sockets[0].getsockname()[1]
+    finally:
+        server.close()
+        await asyncio.wait_for(asyncio.gather(*filter(None, tasks), return_exceptions=True), 5)
+        await asyncio.sleep(0)
+
+
 class Server:
     """Reads requests and has `answer` answer them; `answer` gets the number of the connection's request."""
 
@@ -35,9 +60,11 @@ class Server:
         self.requests = 0
         self.gone = asyncio.Event()
         self.port = 0
+        self._open: dict[asyncio.StreamWriter, asyncio.Task[None] | None] = {}
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1
+        self._open[writer] = asyncio.current_task()
         number = 0
         with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError):
             while True:
@@ -59,6 +86,9 @@ class Server:
             yield self
         finally:
             server.close()
+            for writer in self._open:
+                writer.transport.abort()
+            await asyncio.wait_for(asyncio.gather(*filter(None, self._open.values()), return_exceptions=True), 5)
 
 
 @contextlib.asynccontextmanager
@@ -69,6 +99,9 @@ async def pool_to(port: int, **keep_alive: float) -> AsyncIterator[Pool]:
         yield pools.pool(f"http://127.0.0.1:{port}", Egress())
     finally:
         pools.close()
+        # The transports close in the loop's next turns.
+        for _ in range(3):
+            await asyncio.sleep(0)
 
 
 async def ask(pool: Pool, *, body: bytes = b"{}", timeouts: Timeouts = PATIENT) -> bytes | None:
@@ -287,57 +320,50 @@ async def test_nobody_listens() -> None:
 
 async def test_a_server_that_never_shakes_hands() -> None:
     async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with contextlib.suppress(ConnectionError):
-            await reader.read()
-        writer.close()
+        await reader.read()
 
-    server = await asyncio.start_server(silent, "127.0.0.1", 0)
-    pools = Pools()
-    pool = pools.pool(f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}", Egress())
-    with pytest.raises(ConnectTimeoutError):
-        await ask(pool, timeouts=HASTY)
-    pools.close()
-    server.close()
+    async with listening(silent) as port:
+        pools = Pools()
+        with pytest.raises(ConnectTimeoutError):
+            await ask(pools.pool(f"https://127.0.0.1:{port}", Egress()), timeouts=HASTY)
+        pools.close()
 
 
 async def test_a_large_body_reaches_the_upstream_whole_while_it_reads_slowly() -> None:
     body = bytes(range(256)) * 40_000
-    got = asyncio.get_running_loop().create_future()
+    got: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
 
     async def read_slowly(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
-        parts = []
+        parts: list[bytes] = []
         while sum(map(len, parts)) < len(body):
             parts.append(await reader.read(1 << 20))
             await asyncio.sleep(0.01)
         got.set_result(b"".join(parts))
         writer.write(OK)
-        await writer.drain()
-        writer.close()
+        await reader.read()
 
-    server = await asyncio.start_server(read_slowly, "127.0.0.1", 0)
-    async with pool_to(server.sockets[0].getsockname()[1]) as pool:
+    async with listening(read_slowly) as port, pool_to(port) as pool:
         assert await ask(pool, body=body) == b"ok"
-    assert await got == body
-    server.close()
+        assert await got == body
 
 
 async def test_an_early_refusal_of_a_large_body_arrives_and_the_connection_is_not_kept() -> None:
+    done = asyncio.Event()
+
     async def refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
         writer.write(b"HTTP/1.1 413 Too Large\r\ncontent-length: 2\r\n\r\nno")
         await writer.drain()
-        await asyncio.sleep(0.2)
-        writer.transport.abort()
+        await done.wait()
 
-    server = await asyncio.start_server(refuse, "127.0.0.1", 0)
-    async with pool_to(server.sockets[0].getsockname()[1]) as pool:
+    async with listening(refuse) as port, pool_to(port) as pool:
         exchange = await pool.exchange(HEAD % (64 << 20), bytes(64 << 20), timeouts=PATIENT)
         assert exchange.head is not None
         assert exchange.head.status == 413
         assert await exchange.read(100) == b"no"
         assert pool.idle_count == 0
-    server.close()
+        done.set()
 
 
 async def test_a_reader_that_does_not_read_holds_the_upstream_back() -> None:
