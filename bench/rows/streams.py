@@ -17,7 +17,7 @@ RAMP, WARMUP = 4.0, 1.0
 
 
 def two_thousand(bench: Bench) -> Sequence[Result]:
-    seconds = 4.0 if bench.quick else 12.0
+    rounds, seconds = (1, 4.0) if bench.quick else (3, 8.0)
     bench.progress(f"{STREAMS} streams directly to the upstream")
     direct = _streams(bench, bench.upstream, [], seconds=seconds)
     with bench.gateway() as gateway:
@@ -28,24 +28,29 @@ def two_thousand(bench: Bench) -> Sequence[Result]:
         )  # fmt: skip
         pids = gateway.pids()
         rest = resident_bytes(pids)
-        bench.progress(f"{STREAMS} streams through the gateway")
-        ours = _streams(bench, gateway.address, pids, seconds=seconds)
+        runs = []
+        for number in range(rounds):
+            bench.progress(f"{STREAMS} streams through the gateway, round {number + 1} of {rounds}")
+            runs.append(_streams(bench, gateway.address, pids, seconds=seconds))
         again = resident_bytes(pids)
-    kilobytes = (ours["resident"] - rest) / STREAMS / 1000
-    end, measured = ours["end"], ours["measured"]
-    lost = end["expected"] - end["received"]
+    resident = max(run["resident"] for run in runs)
+    kilobytes = (resident - rest) / STREAMS / 1000
+    expected = sum(run["end"]["expected"] for run in runs)
+    lost = expected - sum(run["end"]["received"] for run in runs)
+    failed = [run["end"] for run in runs if run["end"]["errors"]]
+    measured = sorted((run["measured"] for run in runs), key=lambda each: each["p99_ns"])[len(runs) // 2]
     delay, beside = measured["p99_ns"] / 1e6, direct["measured"]["p99_ns"] / 1e6
     rate = measured["events"] / measured["seconds"]
     busy = measured["cpu_ns"] / measured["seconds"] / 1e9
-    errors = (f"{end['errors']} ERRORS, such as {end['examples']}",) if end["errors"] else ()
+    errors = tuple(f"{end['errors']} ERRORS, such as {end['examples']}" for end in failed)
     return [
         Result(
             row="streams",
             work="2,000 streams: events lost",
-            ours=f"{lost:,} of {end['expected']:,}",
+            ours=f"{lost:,} of {expected:,}",
             other=f"direct {direct['end']['expected'] - direct['end']['received']:,}",
             mark="0",
-            met=lost == 0 and end["errors"] == 0,
+            met=lost == 0 and not failed,
             notes=(f"{rate:,.0f} events/s, {busy:.0%} of a core", *errors),
             measured={"lost": lost, "events_per_second": rate, "core_share": busy},
         ),
@@ -56,10 +61,10 @@ def two_thousand(bench: Bench) -> Sequence[Result]:
             mark=f"<= {MARK_KB} KB",
             met=kilobytes <= MARK_KB,
             notes=(
-                f"{rest / 1e6:.0f} MB before, {ours['resident'] / 1e6:.0f} MB with the streams open, "
+                f"{rest / 1e6:.0f} MB before, {resident / 1e6:.0f} MB with the streams open, "
                 f"{again / 1e6:.0f} MB after their end",
             ),
-            measured={"kb_per_stream": kilobytes, "before_mb": rest / 1e6, "open_mb": ours["resident"] / 1e6},
+            measured={"kb_per_stream": kilobytes, "before_mb": rest / 1e6, "open_mb": resident / 1e6},
         ),
         Result(
             row="streams",
@@ -68,7 +73,10 @@ def two_thousand(bench: Bench) -> Sequence[Result]:
             other=f"direct {beside:.1f} ms",
             mark=f"<= {MARK_DELAY_MS} ms",
             met=delay <= MARK_DELAY_MS,
-            notes=(f"median {measured['p50_ns'] / 1e6:.2f} ms, longest {measured['max_ns'] / 1e6:.0f} ms",),
+            notes=(
+                f"the median of {rounds} rounds; in it, median {measured['p50_ns'] / 1e6:.2f} ms, "
+                f"longest {measured['max_ns'] / 1e6:.0f} ms",
+            ),
             measured={"p99_ms": delay, "p50_ms": measured["p50_ns"] / 1e6, "direct_p99_ms": beside},
         ),
     ]

@@ -137,7 +137,7 @@ def test_a_signal_lets_streams_finish(manifests: Path, key: str, number: signal.
         connection, response = running.stream(gateway.port, key, prompt=running.words(60))
         assert response.readline().startswith(b"event: message_start")
         gateway.process.send_signal(number)
-        assert gateway.until("stopping: ").startswith("stopping: 1 open streams have five seconds")
+        assert gateway.until("stopping: ").startswith("stopping: open streams: 1, they have five seconds")
         assert b"message_stop" in response.read()
         connection.close()
         assert gateway.ended() == 0

@@ -89,7 +89,9 @@ class Gateway:
             self.start()
         elif self._loaded != manifests:
             self.load(manifests)
-        self._audit_start, self._log_start = self._stdout.stat().st_size, self._stderr.stat().st_size
+        self._audit_start, self._log_start = (
+            file.read_bytes().rfind(b"\n") + 1 for file in (self._stdout, self._stderr)
+        )
 
     def end_test(self) -> None:
         """What holds for every test: nothing blew up, and everything it said was JSON."""

@@ -6,6 +6,8 @@ from typing import Annotated
 
 import typer
 
+from gateway_operator.cli import STARTED
+
 
 def up(
     directory: Annotated[Path, typer.Argument(metavar="DIR", help="Manifests: *.yaml, *.yml, *.json; not recursive.")],
@@ -63,5 +65,6 @@ def up(
         public_url=public_url,
         secret_env=tuple(secret_env or ()),
         demo=demo,
+        begun=STARTED,
     )
     raise typer.Exit(local.run(options))

@@ -100,7 +100,7 @@ class _Up:
         self.shows_requests = False
         self._console = console
         self._stopping = threading.Event()
-        self._arguments = [sys.executable, "-m", "gateway_operator.cli.main", *arguments]
+        self._arguments = [sys.executable, "-P", "-m", "gateway_operator.cli.main", *arguments]
         self._said: list[str] = []
         self._ready = threading.Event()
 

@@ -83,6 +83,8 @@ async def running(
     """
     process = await asyncio.create_subprocess_exec(
         sys.executable,
+        # Without the working directory on the path, where any file may be called like a module.
+        "-P",
         *("-m", "gateway_operator.local.launcher"),
         *("--config", str(config)),
         *("--listen", str(listen)),

@@ -19,12 +19,18 @@ Part = str | tuple[str, str]
 """Text, or text and its style."""
 
 
+class _Console(Console):
+    def on_broken_pipe(self) -> None:
+        """The reader has gone. Rich would end the program; a gateway goes on without its log."""
+        self.quiet = True
+
+
 class Terminal:
     """Writes to standard error; audit lines go to standard output. Use `close` at the end."""
 
     def __init__(self) -> None:
-        self._out = Console(highlight=False, soft_wrap=True, markup=False, emoji=False)
-        self._err = Console(stderr=True, highlight=False, soft_wrap=True, markup=False, emoji=False)
+        self._out = _Console(highlight=False, soft_wrap=True, markup=False, emoji=False)
+        self._err = _Console(stderr=True, highlight=False, soft_wrap=True, markup=False, emoji=False)
         self.renders_audit = self._out.is_terminal
         """Whether audit lines are shown to a person; else standard output belongs to the proxy alone."""
         self._queue: queue.Queue[tuple[Console, Text] | None] = queue.Queue(QUEUE_LINES)
@@ -82,7 +88,7 @@ class Terminal:
                     self._err.print(Text(f"{dropped} lines were not shown: this terminal does not keep up"))
                 item[0].print(item[1])
             except (OSError, ValueError):
-                # The reader has gone. The gateway goes on, as a server whose log is closed does.
+                # A closed or full file: the same as a reader that has gone.
                 continue
 
 

@@ -5,7 +5,7 @@ import contextlib
 import signal
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import IntEnum
 from pathlib import Path
 from typing import Any
@@ -49,6 +49,8 @@ class Options:
     public_url: str | None = None
     secret_env: Sequence[str] = ()
     demo: bool = False
+    begun: float = field(default_factory=time.monotonic)
+    """When the program was started; what `ready in` counts from."""
 
 
 class _EndedError(Exception):
@@ -84,7 +86,6 @@ class _Run:
     def __init__(self, options: Options, terminal: Terminal) -> None:
         self._options = options
         self._terminal = terminal
-        self._begun = time.monotonic()
         self._stop = asyncio.Event()
         self._stop_now = asyncio.Event()
         self._sequence = 0
@@ -133,7 +134,7 @@ class _Run:
                 listen=listen,
                 demo=options.demo,
                 ports=gateway,
-                seconds=time.monotonic() - self._begun,
+                seconds=time.monotonic() - options.begun,
             )
             await self._serve(gateway, builder, kept, demo, changes)
 
@@ -288,7 +289,7 @@ class _Run:
         """Lets the proxy drain. Raises nothing: after a signal the exit code is 0."""
         status = await gateway.status() or {}
         streams = int(status.get("open_streams") or 0)
-        waiting = f"{streams} open streams have five seconds; Ctrl-C again ends them at once" if streams else "ending"
+        waiting = f"open streams: {streams}, they have five seconds; Ctrl-C again ends at once" if streams else "ending"
         self._terminal.say(("stopping: ", "bold"), waiting)
         stop_now = asyncio.create_task(self._stop_now.wait())
         ends: set[asyncio.Future[Any]] = {stop_now, gateway.ended}

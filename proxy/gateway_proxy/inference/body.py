@@ -5,6 +5,7 @@ import re
 from typing import Any, Final
 
 import msgspec
+from pydantic_core import SchemaValidator, ValidationError, core_schema
 
 from gateway_proxy.inference import errors
 
@@ -17,6 +18,20 @@ _LONE_SURROGATE: Final = re.compile(rb"\\u[dD][89a-fA-F][0-9a-fA-F]{2}")
 _DELIMITERS: Final = " \t\n\r,}"
 _BLANKS: Final = re.compile(r"[ \t\n\r]*").match
 _members_of = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
+
+
+_no_text: Final = SchemaValidator(core_schema.str_schema(max_length=0))
+
+
+def _is_utf8(body: bytes) -> bool:
+    """Whether a body with bytes beyond ASCII is UTF-8. `bytes.decode` answers that too, and makes a string that nobody
+    needs: 320 us for 200 KB of session instead of 25. Rust looks at the bytes first, then refuses any text but none."""
+    try:
+        _no_text.validate_python(body)
+    except ValidationError as error:
+        found = error.errors(include_url=False, include_context=False, include_input=False)
+        return found[0]["type"] == "string_too_long"
+    return True
 
 
 def _refuse_constant(name: str) -> Any:
@@ -126,8 +141,8 @@ def scan(body: bytes) -> Members:
 
 def _values_of(body: bytes) -> dict[str, msgspec.Raw]:
     try:
-        if not body.isascii():
-            body.decode()
+        if not (body.isascii() or _is_utf8(body)):
+            raise errors.invalid_request("the request body is not valid UTF-8", reason="BodyNotJSON")
         try:
             return _members_of(body)
         except msgspec.ValidationError:

@@ -22,6 +22,7 @@ BUFFERED_LIMIT: Final = 1024 * 1024
 _LOG_SECONDS: Final = 10.0
 """Of each upstream and reason, one line in this time: an upstream that is down fails every request."""
 _CAPACITY: Final = frozenset({503, 529})
+_NAMES_NO_HEADER: Final = ("keep-alive", "close")
 _EVENT_STREAM: Final = b"text/event-stream"
 
 
@@ -103,14 +104,12 @@ class Router:
 
         Raises GatewayError when every upstream failed without an answer fit for the client.
         """
-        target = _target(request)
+        target, headers = _target(request), _end_to_end(request)
         failures = Failures()
         for route in routes:
             body = members.body if route.model == model else members.with_model(route.model)
             try:
-                exchange = await route.client.send(
-                    target, request.raw_headers, body, principal=principal, stream=stream
-                )
+                exchange = await route.client.send(target, headers, body, principal=principal, stream=stream)
                 try:
                     answer = await self._prepared(route, exchange, stream=stream)
                 except BaseException:
@@ -202,6 +201,15 @@ def _target(request: ClientRequest) -> bytes:
     if not request.query.isascii():
         raise errors.invalid_request("the query string holds characters that must be percent-encoded")
     return f"{request.path}?{request.query}".encode()
+
+
+def _end_to_end(request: ClientRequest) -> Sequence[tuple[bytes, bytes]]:
+    """The client's headers without those that its `Connection` names as meant for this hop (RFC 9110, 7.6.1)."""
+    connection = request.headers.get("Connection")
+    if connection is None or connection.lower() in _NAMES_NO_HEADER:
+        return request.raw_headers
+    named = {word.strip().lower().encode("utf-8", "surrogateescape") for word in connection.split(",")}
+    return [header for header in request.raw_headers if header[0].lower() not in named]
 
 
 def _meaning(status: int) -> str:

@@ -33,7 +33,6 @@ class _Decisions(dict[bytes, bytes]):
 
 _decisions = _Decisions()
 
-_PLAIN_CONNECTION: Final = (b"keep-alive", b"close")
 _IDENTITY: Final = b"accept-encoding: identity"
 _GZIP: Final = b"accept-encoding: gzip"
 _BETA: Final = b"anthropic-beta: "
