@@ -60,15 +60,18 @@ def test_it_stays_until_ctrl_c_and_its_lines_work(port: int, whole_group: bool) 
     watchdog.start()
     try:
         said: dict[str, str] = {}
+        model = ""
         for line in process.stdout:
             name, _, value = line.strip().partition("=")
             said[name] = value
+            if name.startswith("claude --model "):
+                model = name.split()[-1]
             if "Ctrl-C ends" in line:
                 break
         assert said["export ANTHROPIC_BASE_URL"] == f"http://127.0.0.1:{port}"
-        status, _ = running.ask(port, said["export ANTHROPIC_AUTH_TOKEN"])
+        status, _ = running.ask(port, said["export ANTHROPIC_AUTH_TOKEN"], model=model)
         assert status == 200
-        assert "claude-haiku-5-5" in process.stdout.readline()
+        assert model in process.stdout.readline()
         (os.killpg if whole_group else os.kill)(process.pid, signal.SIGINT)
         assert process.wait(30) == 0
         with pytest.raises(ProcessLookupError):

@@ -39,6 +39,7 @@ def test_the_start_tells_what_is_served(manifests: Path, key: str) -> None:
         assert gateway.row("admin").startswith("http://127.0.0.1:")
         assert gateway.row("metrics").startswith("http://127.0.0.1:")
         assert f"  export ANTHROPIC_BASE_URL={gateway.url}" in gateway.lines
+        assert "  claude --model claude-sonnet-5-5" in gateway.lines  # its own default is not granted here
         assert key not in "\n".join(gateway.lines)
 
 
@@ -111,6 +112,12 @@ def test_the_demo_needs_no_secret_and_sends_none_out(manifests: Path, key: str) 
     write(manifests, {"secret.yaml": SECRET})
     with up(manifests, "--demo"):
         assert "sk-ant-canary-7f3a" not in (manifests / ".state" / "config" / "credentials.json").read_text()
+
+
+def test_the_demo_is_reached_without_the_forward_proxy(manifests: Path, key: str) -> None:
+    write(manifests, {"gateway.yaml": running.GATEWAY + '  egress: {proxyURL: "http://127.0.0.1:9"}\n'})
+    with up(manifests, "--demo") as gateway:
+        assert ask(gateway.port, key)[0] == 200
 
 
 def test_the_public_url_is_the_listen_address_unless_given(manifests: Path, key: str) -> None:

@@ -24,6 +24,8 @@ from gateway_operator.local.terminal import rendered_audit
 EXAMPLE = Path("examples/01-smallest")
 USER = "you@corp.example"
 MODEL = "claude-haiku-5-5"
+CODING_MODEL = "claude-sonnet-5-5"
+"""The example's policy grants these two; Claude Code by itself would ask for another."""
 PROMPT = "In two sentences: what does a gateway between developers and a model do?"
 ANSWER_SECONDS = 120.0
 END_SECONDS = 15.0
@@ -77,7 +79,7 @@ def _demo(console: Console, scratch: Path) -> None:
         if os.environ.get("ONESHOT", "") not in ("", "0"):
             return
         console.print("Start Claude Code against it, in another terminal:", style="bold")
-        for line in reports.connect_lines(listen.url, key):
+        for line in reports.connect_lines(listen.url, key, model=CODING_MODEL):
             console.print(f"  {line}")
         console.print("\nEach request shows up here. Ctrl-C ends the demo.", style="dim")
         gateway.shows_requests = True

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any, NamedTuple
 
 from gateway_config.canonical import sha256_hex
-from gateway_config.contract import Configuration, Credential
+from gateway_config.contract import Configuration, Credential, Egress
 from gateway_operator.compiler import Resource, Secret, Snapshot
 
 DEMO_SECRET = "claude-gateway-demo"  # noqa: S105  # a name
@@ -98,4 +98,6 @@ def behind_demo(configuration: Configuration, demo: DemoTarget) -> tuple[Configu
     upstreams = tuple(
         upstream.model_copy(update={"base_url": demo.url, "credential": wanted}) for upstream in configuration.upstreams
     )
-    return configuration.model_copy(update={"upstreams": upstreams}), {DEMO_SECRET: demo.credential}
+    # No forward proxy reaches this machine's loopback.
+    changes = {"upstreams": upstreams, "egress": Egress()}
+    return configuration.model_copy(update=changes), {DEMO_SECRET: demo.credential}

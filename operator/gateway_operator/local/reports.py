@@ -50,7 +50,7 @@ def started(
         named = name
     terminal.say("")
     terminal.say(("Start Claude Code against it", "bold"))
-    for line in connect_lines(public_url, "KEY"):
+    for line in connect_lines(public_url, "KEY", model=model_to_name(build.configuration)):
         terminal.say(f"  {line}")
     key_command = f"claude-gateway key create YOU --gateway {build.gateway.name} --namespace {build.gateway.namespace}"
     terminal.say((f"  a KEY is made by: {key_command} > {directory}/key-you.yaml", "dim"))
@@ -58,9 +58,18 @@ def started(
     terminal.say((f"An edit in {directory} is enforced at once. Ctrl-C ends.", "dim"))
 
 
-def connect_lines(url: str, key: str) -> list[str]:
+def connect_lines(url: str, key: str, *, model: str | None) -> list[str]:
     """What a developer types."""
-    return [f"export ANTHROPIC_BASE_URL={url}", f"export ANTHROPIC_AUTH_TOKEN={key}", "claude"]
+    claude = f"claude --model {model}" if model else "claude"
+    return [f"export ANTHROPIC_BASE_URL={url}", f"export ANTHROPIC_AUTH_TOKEN={key}", claude]
+
+
+def model_to_name(configuration: Configuration) -> str | None:
+    """A model that the base layer grants, where it grants only some: Claude Code's own default may be another one."""
+    base = configuration.base
+    if base is None or base.models is None:
+        return None
+    return next((model.id for model in configuration.models if model.id in base.models), None)
 
 
 def reloaded(terminal: Terminal, build: Build, *, revision: str, seconds: float, mended: bool) -> None:

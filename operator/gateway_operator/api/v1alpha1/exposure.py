@@ -35,7 +35,7 @@ class IngressExposure(Model):
     ] = None
     annotations: Annotated[
         Annotations,
-        doc("Annotations of the Ingress.", example={"cert-manager.io/cluster-issuer": "corp"}),
+        doc("Annotations of the Ingress. Default: none.", example={"cert-manager.io/cluster-issuer": "corp"}),
     ] = {}
 
 
@@ -72,7 +72,10 @@ class LoadBalancerExposure(Model):
 
     annotations: Annotated[
         Annotations,
-        doc("Annotations of the Service.", example={"service.beta.kubernetes.io/aws-load-balancer-internal": "true"}),
+        doc(
+            "Annotations of the Service. Default: none.",
+            example={"service.beta.kubernetes.io/aws-load-balancer-internal": "true"},
+        ),
     ] = {}
     load_balancer_class: Annotated[
         str,
@@ -102,7 +105,9 @@ class Exposure(Model):
         ),
     ] = ExposureType.CLUSTER_IP
     ingress: Annotated[IngressExposure | None, doc("With type Ingress. Default: the cluster's class, no TLS.")] = None
-    http_route: Annotated[HTTPRouteExposure | None, doc("With type HTTPRoute, where it is required.")] = None
+    http_route: Annotated[
+        HTTPRouteExposure | None, doc("With type HTTPRoute, where it is required. Default: none.")
+    ] = None
     load_balancer: Annotated[
         LoadBalancerExposure | None, doc("With type LoadBalancer. Default: the cluster's class.")
     ] = None
@@ -122,7 +127,9 @@ class IPBlock(Model):
 
     cidr: Annotated[Block, doc("The network.", example="10.0.0.0/8")]
     except_: Annotated[
-        list[Block], doc("Parts of it that are left out.", example=["10.9.0.0/16"], max_length=32), set_list()
+        list[Block],
+        doc("Parts of it that are left out. Default: none.", example=["10.9.0.0/16"], max_length=32),
+        set_list(),
     ] = []
 
 
@@ -130,12 +137,18 @@ class NetworkPeer(Model):
     """Pods or addresses: as in a NetworkPolicy."""
 
     pod_selector: Annotated[
-        LabelSelector | None, doc("Pods, in the gateway's namespace unless `namespaceSelector` says another.")
+        LabelSelector | None,
+        doc(
+            "Pods, in the gateway's namespace unless `namespaceSelector` says another. Default: every pod of the namespaces that `namespaceSelector` takes."
+        ),
     ] = None
     namespace_selector: Annotated[
-        LabelSelector | None, doc("Namespaces: all their pods, or those that `podSelector` takes.")
+        LabelSelector | None,
+        doc("Namespaces: all their pods, or those that `podSelector` takes. Default: the gateway's own."),
     ] = None
-    ip_block: Annotated[IPBlock | None, doc("Addresses outside the cluster; excludes the selectors.")] = None
+    ip_block: Annotated[
+        IPBlock | None, doc("Addresses outside the cluster; excludes the selectors. Default: none.")
+    ] = None
 
     object_rules = (
         Rule(

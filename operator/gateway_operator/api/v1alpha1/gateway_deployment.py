@@ -54,11 +54,19 @@ class GatewayDeploymentSpec(Model):
         Autoscaling | None,
         doc("Scales the pods by load. Excludes `replicas`. Default: a fixed number.", example={"maxReplicas": 50}),
     ] = None
-    resources: Annotated[Resources, doc("CPU and memory of each pod.", example={"limits": {"memory": "1Gi"}})] = (
-        Resources()
-    )
+    resources: Annotated[
+        Resources,
+        doc(
+            "CPU and memory of each pod. Default: 250m CPU and 256Mi memory reserved, 1Gi memory at most.",
+            example={"limits": {"memory": "1Gi"}},
+        ),
+    ] = Resources()
     pod_template: Annotated[
-        PodTemplate, doc("Labels, placement and environment of the pods.", example={"labels": {"team": "platform"}})
+        PodTemplate,
+        doc(
+            "Labels, placement and environment of the pods. Default: pods spread over zones where that is possible.",
+            example={"labels": {"team": "platform"}},
+        ),
     ] = PodTemplate()
     allowed_bindings: Annotated[
         AllowedObjects,
@@ -75,32 +83,54 @@ class GatewayDeploymentSpec(Model):
         ),
     ] = AllowedObjects()
     disruption_budget: Annotated[
-        DisruptionBudget, doc("How many pods a drain of nodes may take at once.", example={"maxUnavailable": "25%"})
+        DisruptionBudget,
+        doc(
+            "How many pods a drain of nodes may take at once. Default: maxUnavailable 1.",
+            example={"maxUnavailable": "25%"},
+        ),
     ] = DisruptionBudget()
     drain: Annotated[
         Duration,
         between("0s", "24h"),
         doc("How long open streams may live on after a pod is told to end.", example="30m"),
     ] = Duration("10m")
-    exposure: Annotated[Exposure, doc("How developers reach the gateway.", example={"type": "LoadBalancer"})] = (
-        Exposure()
-    )
-    network_policy: Annotated[NetworkPolicySpec, doc("Who may reach the pods.", example={"enabled": False})] = (
-        NetworkPolicySpec()
-    )
+    exposure: Annotated[
+        Exposure,
+        doc(
+            "How developers reach the gateway. Default: ClusterIP, inside the cluster only.",
+            example={"type": "LoadBalancer"},
+        ),
+    ] = Exposure()
+    network_policy: Annotated[
+        NetworkPolicySpec,
+        doc(
+            "Who may reach the pods. Default: enabled, with the gateway's port open to everyone.",
+            example={"enabled": False},
+        ),
+    ] = NetworkPolicySpec()
     identity: Annotated[
         Identity, doc("Who may come in. Default: developer keys only.", example={"subscriptionPassthrough": True})
     ] = Identity()
-    session: Annotated[Session, doc("Sign-ins and the tokens that they give.", example={"accessTokenTTL": "15m"})] = (
-        Session()
-    )
+    session: Annotated[
+        Session,
+        doc(
+            "Sign-ins and the tokens that they give. Default: tokens live 1h, sign-ins and signing keys 720h.",
+            example={"accessTokenTTL": "15m"},
+        ),
+    ] = Session()
     store: Annotated[
         Store, doc("Where sessions, spend and audit lines are kept. Default: nowhere.", example={"type": "Embedded"})
     ] = Store()
     models: Annotated[
         Models, doc("The models that the gateway knows. Default: the built-in ones.", example={"builtin": False})
     ] = Models()
-    spend: Annotated[Spend, doc("How spend is counted and capped.", example={"failureMode": "Closed"})] = Spend()
+    spend: Annotated[
+        Spend,
+        doc(
+            "How spend is counted and capped. Default: by list prices, without alerts, kept for 9600h.",
+            example={"failureMode": "Closed"},
+        ),
+    ] = Spend()
     telemetry: Annotated[
         Telemetry, doc("Where metrics, logs and traces go. Default: nowhere.", example={"gatewayMetrics": False})
     ] = Telemetry()
@@ -114,9 +144,13 @@ class GatewayDeploymentSpec(Model):
             example="Refuse",
         ),
     ] = Safeguards.FORWARD
-    http: Annotated[HTTP, doc("Limits and address rules for requests.", example={"trustedProxies": ["10.0.0.0/8"]})] = (
-        HTTP()
-    )
+    http: Annotated[
+        HTTP,
+        doc(
+            "Limits and address rules for requests. Default: any address, bodies up to 33554432 bytes.",
+            example={"trustedProxies": ["10.0.0.0/8"]},
+        ),
+    ] = HTTP()
     egress: Annotated[
         Egress,
         doc("How the gateway reaches the outside. Default: directly.", example={"proxyURL": "http://proxy.corp:3128"}),

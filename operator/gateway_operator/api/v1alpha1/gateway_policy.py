@@ -19,23 +19,29 @@ class Match(Model):
     """Callers: every member given must hold, each by any of its values."""
 
     groups: Annotated[
-        list[Word], doc("Groups; one is enough.", example=["contractors"], max_length=256), set_list()
+        list[Word], doc("Groups; one is enough. Default: any.", example=["contractors"], max_length=256), set_list()
     ] = []
     email_domains: Annotated[
         list[Domain],
-        doc("Domains of email addresses, in any case.", example=["contractors.example"], max_length=256),
+        doc("Domains of email addresses, in any case. Default: any.", example=["contractors.example"], max_length=256),
         set_list(),
     ] = []
     users: Annotated[
         list[Annotated[str, Field(min_length=1, max_length=320)]],
-        doc("Ids or email addresses of users, in any case.", example=["alice@corp.example"], max_length=1024),
+        doc(
+            "Ids or email addresses of users, in any case. Default: any.",
+            example=["alice@corp.example"],
+            max_length=1024,
+        ),
         set_list(),
     ] = []
     workloads: Annotated[
-        list[Label], doc("Sources of workload tokens, by name.", example=["github"], max_length=64), set_list()
+        list[Label],
+        doc("Sources of workload tokens, by name. Default: any.", example=["github"], max_length=64),
+        set_list(),
     ] = []
     identity_providers: Annotated[
-        list[Label], doc("Identity providers, by name.", example=["okta"], max_length=64), set_list()
+        list[Label], doc("Identity providers, by name. Default: any.", example=["okta"], max_length=64), set_list()
     ] = []
 
     object_rules = (

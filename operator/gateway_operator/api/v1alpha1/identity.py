@@ -87,7 +87,11 @@ class OIDCProvider(Model):
         set_list(),
     ] = []
     claims: Annotated[
-        Claims, doc("Where the token tells who the user is.", example={"user": "sub", "groups": ["roles"]})
+        Claims,
+        doc(
+            "Where the token tells who the user is. Default: in `sub`, `email` and `groups`.",
+            example={"user": "sub", "groups": ["roles"]},
+        ),
     ] = Claims()
     user_prefix: Annotated[
         _Prefix, doc("Put before user ids, to keep those of different sources apart. Default: none.", example="okta:")
@@ -136,20 +140,28 @@ class OIDCProvider(Model):
     ] = False
     extra_auth_params: Annotated[
         dict[str, Annotated[str, Field(max_length=1024)]],
-        doc("Further parameters of the authorization request.", example={"prompt": "select_account"}, max_length=16),
+        doc(
+            "Further parameters of the authorization request. Default: none.",
+            example={"prompt": "select_account"},
+            max_length=16,
+        ),
     ] = {}
     clock_skew: Annotated[
         Duration, between("0s", "10m"), doc("How far the provider's clock may be off.", example="30s")
     ] = Duration("1m")
     additional_authorized_parties: Annotated[
         list[Word],
-        doc("Client ids besides our own that a token's `azp` may name.", example=["0oa9z8y7x6"], max_length=16),
+        doc(
+            "Client ids besides our own that a token's `azp` may name. Default: none.",
+            example=["0oa9z8y7x6"],
+            max_length=16,
+        ),
         set_list(),
     ] = []
     form_action_origins: Annotated[
         list[FormOrigin],
         doc(
-            "Origins that the provider redirects the sign-in form to, besides its own; browsers block others.",
+            "Origins that the provider redirects the sign-in form to, besides its own; browsers block others. Default: none.",
             example=["https://login.corp.example"],
             max_length=16,
         ),
@@ -271,9 +283,13 @@ class Identity(Model):
         doc("Identity providers that developers sign in with. They need a store. Default: none.", max_length=8),
         map_list("name"),
     ] = []
-    developer_keys: Annotated[DeveloperKeys, doc("Keys made by an admin.", example={"maxTTL": "2160h"})] = (
-        DeveloperKeys()
-    )
+    developer_keys: Annotated[
+        DeveloperKeys,
+        doc(
+            "Keys made by an admin. Default: taken, with any group and without a bound on their life.",
+            example={"maxTTL": "2160h"},
+        ),
+    ] = DeveloperKeys()
     workloads: Annotated[
         list[Workload],
         doc("Tokens of CI systems and clusters. Default: none.", max_length=16),

@@ -87,12 +87,14 @@ class Toleration(Model):
 
     key: Annotated[
         LabelKey | None,
-        doc("The taint's key; with operator Exists it may be left out: every taint.", example="dedicated"),
+        doc("The taint's key. Default: every taint, which needs operator Exists.", example="dedicated"),
     ] = None
     operator: Annotated[
         TolerationOperator | None, doc("How the taint's value is compared. Default: Equal.", example="Equal")
     ] = None
-    value: Annotated[LabelValue | None, doc("The taint's value, for operator Equal.", example="gateways")] = None
+    value: Annotated[
+        LabelValue | None, doc("The taint's value, for operator Equal. Default: the empty value.", example="gateways")
+    ] = None
     effect: Annotated[TaintEffect | None, doc("The taint's effect. Default: every effect.", example="NoSchedule")] = (
         None
     )
@@ -134,7 +136,9 @@ class TopologySpreadConstraint(Model):
     ] = None
     match_label_keys: Annotated[
         list[LabelKey],
-        doc("Pod labels whose values tell rollouts apart.", example=["pod-template-hash"], max_length=16),
+        doc(
+            "Pod labels whose values tell rollouts apart. Default: none.", example=["pod-template-hash"], max_length=16
+        ),
         set_list(),
     ] = []
 
@@ -146,7 +150,7 @@ class EnvVar(Model):
     value: Annotated[
         str,
         doc(
-            "Its value, in plain text. Secrets have no place here: name them in the fields made for them.",
+            "Its value, in plain text. Secrets have no place here: name them in the fields made for them. Default: empty.",
             example="UTC",
             max_length=32768,
         ),
@@ -179,11 +183,15 @@ class PodTemplate(Model):
     """A named subset of a pod's fields: no volumes from the host, no containers."""
 
     labels: Annotated[
-        _Labels | None, doc("Labels of the pods, besides the operator's own.", example={"team": "platform"})
+        _Labels | None,
+        doc("Labels of the pods, besides the operator's own. Default: none.", example={"team": "platform"}),
     ] = None
     annotations: Annotated[
         _Annotations | None,
-        doc("Annotations of the pods, besides the operator's own.", example={"corp.example/scrape": "true"}),
+        doc(
+            "Annotations of the pods, besides the operator's own. Default: none.",
+            example={"corp.example/scrape": "true"},
+        ),
     ] = None
     node_selector: Annotated[
         dict[str, LabelValue],

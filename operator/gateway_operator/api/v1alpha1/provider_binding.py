@@ -78,13 +78,13 @@ class ProviderBindingSpec(Model):
     type: Annotated[
         ProviderType, doc("Type of the provider; the member of that name holds the rest.", example="Bedrock")
     ]
-    anthropic: Annotated[Anthropic | None, doc("With type Anthropic, where it is required.")] = None
-    bedrock: Annotated[Bedrock | None, doc("With type Bedrock, where it is required.")] = None
+    anthropic: Annotated[Anthropic | None, doc("With type Anthropic, where it is required. Default: none.")] = None
+    bedrock: Annotated[Bedrock | None, doc("With type Bedrock, where it is required. Default: none.")] = None
     claude_platform_aws: Annotated[
-        ClaudePlatformAWS | None, doc("With type ClaudePlatformAWS, where it is required.")
+        ClaudePlatformAWS | None, doc("With type ClaudePlatformAWS, where it is required. Default: none.")
     ] = None
-    vertex_ai: Annotated[VertexAI | None, doc("With type VertexAI, where it is required.")] = None
-    foundry: Annotated[Foundry | None, doc("With type Foundry, where it is required.")] = None
+    vertex_ai: Annotated[VertexAI | None, doc("With type VertexAI, where it is required. Default: none.")] = None
+    foundry: Annotated[Foundry | None, doc("With type Foundry, where it is required. Default: none.")] = None
     models: Annotated[
         list[ServedModel],
         doc(
@@ -107,10 +107,20 @@ class ProviderBindingSpec(Model):
     max_concurrent_requests: Annotated[
         int, doc("Requests that a pod has open here at once. 0: unbounded.", example=200, ge=0, le=1_000_000)
     ] = 0
-    timeouts: Annotated[Timeouts, doc("How long the gateway waits.", example={"firstByte": "1m"})] = Timeouts()
-    health: Annotated[Health, doc("When the upstream is moved behind the others.", example={"coolDown": "1m"})] = (
-        Health()
-    )
+    timeouts: Annotated[
+        Timeouts,
+        doc(
+            "How long the gateway waits. Default: 5s to connect, 2m for the first byte, 5m for the next one.",
+            example={"firstByte": "1m"},
+        ),
+    ] = Timeouts()
+    health: Annotated[
+        Health,
+        doc(
+            "When the upstream is moved behind the others. Default: after 3 failures in a row, for 30s.",
+            example={"coolDown": "1m"},
+        ),
+    ] = Health()
 
     object_rules = (
         *member_rules("anthropic", "anthropic", "Anthropic"),

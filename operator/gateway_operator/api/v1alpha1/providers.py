@@ -9,9 +9,9 @@ from gateway_operator.api.v1alpha1.scalars import Opaque, Region, RoleARN
 
 _ACCESS_KEY = (
     "Secret with the keys `accessKeyID`, `secretAccessKey` and, for temporary ones, `sessionToken`. "
-    "One of the credentials is required."
+    "Exactly one credential is required. Default: none."
 )
-_POD_IDENTITY = "Written as `{}`: the pod's own identity. One of the credentials is required."
+_POD_IDENTITY = "Written as `{}`: the pod's own identity. Exactly one credential is required. Default: none."
 
 
 class PodIdentity(Model):
@@ -44,21 +44,27 @@ class Anthropic(Model):
     base_url: Annotated[
         BaseURL,
         doc(
-            "Address; `/v1/messages` is appended. When empty: https://api.anthropic.com.",
-            example="https://api.anthropic.com",
+            "Address; `/v1/messages` is appended. Empty stands for the default.",
+            example="https://claude-relay.corp.example",
         ),
     ] = "https://api.anthropic.com"
     api_key_secret_ref: Annotated[
         SecretKeyRef | None,
-        doc("An API key. One of the credentials is required.", example={"name": "anthropic", "key": "api-key"}),
+        doc(
+            "An API key. Exactly one credential is required. Default: none.",
+            example={"name": "anthropic", "key": "api-key"},
+        ),
     ] = None
     oauth_token_secret_ref: Annotated[
         SecretKeyRef | None,
-        doc("An OAuth token. One of the credentials is required.", example={"name": "anthropic", "key": "token"}),
+        doc(
+            "An OAuth token. Exactly one credential is required. Default: none.",
+            example={"name": "anthropic", "key": "token"},
+        ),
     ] = None
     workload_identity: Annotated[
         WorkloadIdentity | None,
-        doc("A service-account token, exchanged at Anthropic. One of the credentials is required."),
+        doc("A service-account token, exchanged at Anthropic. Exactly one credential is required. Default: none."),
     ] = None
 
     object_rules = (
@@ -87,7 +93,10 @@ class Bedrock(Model):
     access_key_secret_ref: Annotated[SecretRef | None, doc(_ACCESS_KEY, example={"name": "aws"})] = None
     bearer_token_secret_ref: Annotated[
         SecretKeyRef | None,
-        doc("A Bedrock API key. One of the credentials is required.", example={"name": "bedrock", "key": "token"}),
+        doc(
+            "A Bedrock API key. Exactly one credential is required. Default: none.",
+            example={"name": "bedrock", "key": "token"},
+        ),
     ] = None
     role_arn: Annotated[
         RoleARN,
@@ -145,7 +154,10 @@ class ClaudePlatformAWS(Model):
     ] = ""
     api_key_secret_ref: Annotated[
         SecretKeyRef | None,
-        doc("An API key. One of the credentials is required.", example={"name": "claude-aws", "key": "api-key"}),
+        doc(
+            "An API key. Exactly one credential is required. Default: none.",
+            example={"name": "claude-aws", "key": "api-key"},
+        ),
     ] = None
     access_key_secret_ref: Annotated[SecretRef | None, doc(_ACCESS_KEY, example={"name": "aws"})] = None
     role_arn: Annotated[
@@ -193,7 +205,7 @@ class VertexAI(Model):
     service_account_secret_ref: Annotated[
         SecretRef | None,
         doc(
-            "Secret whose `key.json` is a service account's key. One of the credentials is required.",
+            "Secret whose `key.json` is a service account's key. Exactly one credential is required. Default: none.",
             example={"name": "vertex"},
         ),
     ] = None
@@ -232,7 +244,7 @@ class Foundry(Model):
     resource: Annotated[
         str,
         doc(
-            "Name of the Foundry resource. Required unless `baseURL` is given.",
+            "Name of the Foundry resource. Required unless `baseURL` is given. Default: none.",
             example="corp-eu",
             max_length=64,
             pattern=r"^([A-Za-z0-9]([-A-Za-z0-9]*[A-Za-z0-9])?)?$",
@@ -247,9 +259,14 @@ class Foundry(Model):
     ] = ""
     api_key_secret_ref: Annotated[
         SecretKeyRef | None,
-        doc("An API key. One of the credentials is required.", example={"name": "foundry", "key": "api-key"}),
+        doc(
+            "An API key. Exactly one credential is required. Default: none.",
+            example={"name": "foundry", "key": "api-key"},
+        ),
     ] = None
-    entra: Annotated[Entra | None, doc("An Entra application. One of the credentials is required.")] = None
+    entra: Annotated[Entra | None, doc("An Entra application. Exactly one credential is required. Default: none.")] = (
+        None
+    )
     pod_identity: Annotated[PodIdentity | None, doc(_POD_IDENTITY, example={})] = None
 
     object_rules = (

@@ -85,7 +85,7 @@ class SelectorRequirement(Model):
     values: Annotated[
         list[LabelValue],
         doc(
-            "The values that In and NotIn compare with; empty for Exists and DoesNotExist.",
+            "The values that In and NotIn compare with; Exists and DoesNotExist take none. Default: none.",
             example=["platform"],
             max_length=64,
         ),
@@ -107,11 +107,13 @@ class LabelSelector(Model):
 
     match_labels: Annotated[
         dict[str, LabelValue],
-        doc("Labels and the values they must have.", example={"claude": "allowed"}, max_length=32),
+        doc(
+            "Labels and the values they must have. Default: no condition.", example={"claude": "allowed"}, max_length=32
+        ),
     ] = {}
     match_expressions: Annotated[
         list[SelectorRequirement],
-        doc("Further conditions.", max_length=32),
+        doc("Further conditions. Default: none.", max_length=32),
         ATOMIC,
     ] = []
 
@@ -133,7 +135,10 @@ class AllowedNamespaces(Model):
             example="Selector",
         ),
     ] = FromNamespaces.SAME
-    selector: Annotated[LabelSelector | None, doc("Labels of the namespaces; with `from: Selector` only.")] = None
+    selector: Annotated[
+        LabelSelector | None,
+        doc("Labels of the namespaces; with `from: Selector`, where it is required. Default: none."),
+    ] = None
 
     object_rules = (
         Rule(

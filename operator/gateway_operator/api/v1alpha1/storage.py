@@ -53,7 +53,7 @@ class Store(Model):
             example="Postgres",
         ),
     ] = StoreType.NONE
-    postgres: Annotated[PostgresStore | None, doc("With type Postgres, where it is required.")] = None
+    postgres: Annotated[PostgresStore | None, doc("With type Postgres, where it is required. Default: none.")] = None
     embedded: Annotated[
         EmbeddedStore | None, doc("With type Embedded. Default: 1Gi of the cluster's storage class.")
     ] = None

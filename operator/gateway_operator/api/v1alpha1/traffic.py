@@ -52,7 +52,11 @@ class HTTP(Model):
         ),
     ] = 256 * 1024 * 1024
     sign_in_rate_limits: Annotated[
-        SignInRateLimits, doc("Limits of the sign-in pages.", example={"codeSubmissionsPer10Minutes": 20})
+        SignInRateLimits,
+        doc(
+            "Limits of the sign-in pages. Default: in ten minutes, 30 sign-ins begun and 10 codes entered.",
+            example={"codeSubmissionsPer10Minutes": 20},
+        ),
     ] = SignInRateLimits()
 
     object_rules = (
