@@ -1,5 +1,6 @@
 """`kubectl explain` teaches every field: what it is, within which bounds, by an example that would be accepted."""
 
+import re
 from collections.abc import Iterator
 from typing import Any, get_args
 
@@ -11,6 +12,9 @@ from gateway_operator.api.v1alpha1.base import Model
 from gateway_operator.crdgen.definitions import definition
 
 Node = dict[str, Any]
+
+_DEFAULT = re.compile(r"\bDefault(?:, and when empty)?: (.+?)\.(?= |$)")
+"""How a description tells what holds where the field is left out."""
 
 
 def _nodes(node: Node, path: str) -> Iterator[tuple[str, Node]]:
@@ -33,6 +37,36 @@ def test_every_field_is_described(kind: str) -> None:
     fields = [(path, node) for path, node in _spec_and_status(kind) if not path.endswith(("[]", ".*"))]
     assert not [path for path, node in fields if len(node.get("description", "")) < 10]
     assert not [path for path, node in fields if "description" in node and not node["description"].endswith(".")]
+
+
+def _optional_spec_fields(kind: str) -> Iterator[tuple[str, Node]]:
+    for path, node in _spec_and_status(kind):
+        if path.startswith("spec"):
+            for name, member in node.get("properties", {}).items():
+                if name not in node.get("required", ()):
+                    yield f"{path}.{name}", member
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_optional_field_tells_its_default_once(kind: str) -> None:
+    fields = list(_optional_spec_fields(kind))
+    assert fields
+    assert not [path for path, node in fields if len(_DEFAULT.findall(node["description"])) != 1]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_default_of_an_object_has_the_numbers_of_its_members(kind: str) -> None:
+    for path, node in _optional_spec_fields(kind):
+        if not node.get("properties"):
+            continue
+        (told,) = _DEFAULT.findall(node["description"])
+        below = " ".join(
+            default
+            for member, inner in _nodes(node, path)
+            if member != path
+            for default in _DEFAULT.findall(inner.get("description", ""))
+        )
+        assert set(re.findall(r"\b\d\w*", told)) <= set(re.findall(r"\b\d\w*", below)), path
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -187,6 +187,19 @@ def test_several_base_policies_merge_by_age() -> None:
 
 
 @pytest.mark.parametrize(
+    ("spec", "warned"),
+    [({"matches": []}, True), ({}, False), ({"matches": None}, False), ({"matches": [{"groups": ["team"]}]}, False)],
+)
+def test_an_empty_list_of_matches_is_told(spec: Any, warned: bool) -> None:
+    result = compiled(*WORLD, policy(access="Deny", **spec))
+    assert result.configuration is not None
+    assert (result.configuration.base is None) is bool(spec.get("matches"))
+    findings = of(result.findings, reason="EmptyMatches", severity=Severity.WARNING)
+    assert [(finding.path, finding.ref.name) for finding in findings] == ([("spec.matches", "everyone")] * warned)
+    assert all("speaks of every caller" in finding.message for finding in findings)
+
+
+@pytest.mark.parametrize(
     ("base", "team", "served"),
     [
         ({}, {}, None),

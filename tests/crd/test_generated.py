@@ -1,4 +1,4 @@
-"""`crds/` is what the models say, and `--check` tells when it is not."""
+"""`crds/` is what the models say, whole and small enough to apply, and `--check` tells when it is not."""
 
 from __future__ import annotations
 
@@ -8,6 +8,9 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
+
+from gateway_operator.crdgen import definitions
 
 ROOT = Path(__file__).parents[2]
 CRDS = ROOT / "crds"
@@ -62,4 +65,30 @@ def test_check_names_a_file_of_a_kind_that_is_gone(copy: Path) -> None:
     (copy / "claude-gateway.dev_leftovers.yaml").write_text("kind: CustomResourceDefinition\n")
     done = _crdgen("--check", str(copy))
     assert done.returncode == 1
-    assert "claude-gateway.dev_leftovers.yaml" in done.stderr
+    assert "claude-gateway.dev_leftovers.yaml is not one of ours" in done.stderr
+
+
+def test_each_kind_has_names_columns_and_subresources() -> None:
+    found = {}
+    for path in CRDS.glob("*.yaml"):
+        crd = yaml.safe_load(path.read_text())
+        (version,) = crd["spec"]["versions"]
+        assert version["subresources"]["status"] == {}
+        names = crd["spec"]["names"]
+        assert names["categories"] == ["claude-gateway"]
+        found[names["shortNames"][0]] = [column["name"] for column in version["additionalPrinterColumns"]]
+    assert found == {
+        "gwd": ["Ready", "Programmed", "URL", "Replicas", "Age", "Reason", "Revision"],
+        "pb": ["Gateway", "Type", "Ready", "Programmed", "Age", "Reason"],
+        "gp": ["Gateway", "Priority", "Ready", "Programmed", "Age", "Reason"],
+    }
+
+
+def test_each_file_fits_into_the_annotation_of_kubectl_apply() -> None:
+    assert all(path.stat().st_size < 256 * 1024 for path in CRDS.glob("*.yaml"))
+
+
+def test_a_definition_that_grows_too_large_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(definitions, "MAX_BYTES", 1000)
+    with pytest.raises(definitions.TooLarge, match="must stay below 1000"):
+        definitions.as_yaml("GatewayPolicy")

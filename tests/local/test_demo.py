@@ -71,7 +71,7 @@ def test_it_stays_until_ctrl_c_and_its_lines_work(port: int, whole_group: bool) 
         assert said["export ANTHROPIC_BASE_URL"] == f"http://127.0.0.1:{port}"
         status, _ = running.ask(port, said["export ANTHROPIC_AUTH_TOKEN"], model=model)
         assert status == 200
-        assert model in process.stdout.readline()
+        assert any(model in line for line in process.stdout)  # after the demo's own request, perhaps
         (os.killpg if whole_group else os.kill)(process.pid, signal.SIGINT)
         assert process.wait(30) == 0
         with pytest.raises(ProcessLookupError):

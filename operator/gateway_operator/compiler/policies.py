@@ -84,6 +84,7 @@ def compile_policies(attached: Iterable[Checked[GatewayPolicy]], surroundings: S
     base_drafts = sorted((draft for draft in drafts if not draft.matches), key=lambda draft: draft.age)
     specific = sorted((draft for draft in drafts if draft.matches), key=lambda draft: draft.order)
     result.findings += _several_bases(base_drafts)
+    result.findings += _empty_matches(base_drafts)
     result.findings += _same_priority(specific)
 
     finish = _Finisher(surroundings, result)
@@ -216,6 +217,19 @@ def _several_bases(drafts: Sequence[Draft]) -> list[Finding]:
         "disagree the younger wins; make them one"
     )
     return [warning(draft.checked.ref, "spec.matches", Reason.SEVERAL_BASE_POLICIES, message) for draft in drafts]
+
+
+def _empty_matches(drafts: Iterable[Draft]) -> list[Finding]:
+    """Warnings for policies that write an empty `matches`, as a template does that found nobody to name."""
+    message = (
+        "is an empty list, which is no restriction: the policy is a base policy and speaks of every caller; name the "
+        "callers, or remove matches if everyone is meant"
+    )
+    return [
+        warning(draft.checked.ref, "spec.matches", Reason.EMPTY_MATCHES, message)
+        for draft in drafts
+        if draft.checked.object is not None and "matches" in draft.checked.object.spec.model_fields_set
+    ]
 
 
 def _same_priority(drafts: Iterable[Draft]) -> list[Finding]:

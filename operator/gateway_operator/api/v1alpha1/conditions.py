@@ -75,6 +75,8 @@ class Reason(Choice):
     """A warning: the policy names a binding that is broken or not acted on; it grants nothing."""
     SEVERAL_BASE_POLICIES = "SeveralBasePolicies"
     """A warning: several policies have no matches; they merge in the order of their age."""
+    EMPTY_MATCHES = "EmptyMatches"
+    """A warning: the policy writes `matches: []`, which makes it the base layer; it speaks of every caller."""
     SAME_PRIORITY = "SamePriority"
     """A warning: policies of one priority are ordered by age, which a restore from a backup may change."""
     KEY_INVALID = "KeyInvalid"

@@ -139,7 +139,8 @@ class NetworkPeer(Model):
     pod_selector: Annotated[
         LabelSelector | None,
         doc(
-            "Pods, in the gateway's namespace unless `namespaceSelector` says another. Default: every pod of the namespaces that `namespaceSelector` takes."
+            "Pods, in the gateway's namespace unless `namespaceSelector` says another. "
+            "Default: every pod of the namespaces that `namespaceSelector` takes."
         ),
     ] = None
     namespace_selector: Annotated[

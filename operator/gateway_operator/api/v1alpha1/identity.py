@@ -161,7 +161,8 @@ class OIDCProvider(Model):
     form_action_origins: Annotated[
         list[FormOrigin],
         doc(
-            "Origins that the provider redirects the sign-in form to, besides its own; browsers block others. Default: none.",
+            "Origins that the provider redirects the sign-in form to, besides its own; browsers block others. "
+            "Default: none.",
             example=["https://login.corp.example"],
             max_length=16,
         ),

@@ -150,7 +150,8 @@ class EnvVar(Model):
     value: Annotated[
         str,
         doc(
-            "Its value, in plain text. Secrets have no place here: name them in the fields made for them. Default: empty.",
+            "Its value, in plain text. Secrets have no place here: name them in the fields made for them. "
+            "Default: empty.",
             example="UTC",
             max_length=32768,
         ),
