@@ -13,7 +13,7 @@ from gateway_operator.crdgen.definitions import definition
 
 Node = dict[str, Any]
 
-_DEFAULT = re.compile(r"\bDefault(?:, and when empty)?: (.+?)\.(?= |$)")
+_DEFAULT = re.compile(r"\b(?:Default(?:, and when empty)?|When empty): (.+?)\.(?= |$)")
 """How a description tells what holds where the field is left out."""
 
 

@@ -109,7 +109,14 @@ class Router:
         for route in routes:
             body = members.body if route.model == model else members.with_model(route.model)
             try:
-                exchange = await route.client.send(target, headers, body, principal=principal, stream=stream)
+                exchange = await route.client.send(
+                    target,
+                    headers,
+                    body,
+                    principal=principal,
+                    stream=stream,
+                    accept_encoding=request.headers.get("Accept-Encoding"),
+                )
                 try:
                     answer = await self._prepared(route, exchange, stream=stream)
                 except BaseException:

@@ -1,6 +1,7 @@
 """The Anthropic API, or whatever speaks it at a binding's base URL: what a request to it looks like."""
 
 from collections.abc import Awaitable, Sequence
+from functools import lru_cache
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -77,14 +78,30 @@ class AnthropicUpstream:
         return f"<AnthropicUpstream {self.name}>"
 
     def send(
-        self, target: bytes, headers: RawHeaders, body: bytes, *, principal: Principal, stream: bool
+        self,
+        target: bytes,
+        headers: RawHeaders,
+        body: bytes,
+        *,
+        principal: Principal,
+        stream: bool,
+        accept_encoding: str | None,
     ) -> Awaitable[Exchange]:
         """Sends a request and returns with its response head. `target` is path and query. Raises UpstreamError."""
-        head = self.request_head(target, headers, len(body), principal=principal, stream=stream)
+        head = self.request_head(
+            target, headers, len(body), principal=principal, stream=stream, accept_encoding=accept_encoding
+        )
         return self.pool.exchange(head, body, timeouts=self.timeouts)
 
     def request_head(
-        self, target: bytes, headers: RawHeaders, body_bytes: int, *, principal: Principal, stream: bool
+        self,
+        target: bytes,
+        headers: RawHeaders,
+        body_bytes: int,
+        *,
+        principal: Principal,
+        stream: bool,
+        accept_encoding: str | None,
     ) -> bytes:
         """The request's head. `headers` are the client's as its parser gave them: without line ends in values."""
         own = principal.passthrough_authorization
@@ -92,7 +109,9 @@ class AnthropicUpstream:
         if self._oauth and own is None:
             _add_oauth_beta(lines)
         credential = self._credential if own is None else b"authorization: " + own.encode("utf-8", "surrogateescape")
-        encoding = _IDENTITY if stream else _encoding(headers)
+        encoding = _IDENTITY
+        if not stream and accept_encoding is not None and _takes_gzip(accept_encoding):
+            encoding = _GZIP
         return b"\r\n".join(
             (self._prefix(target), credential, *lines, encoding, b"content-length: %d\r\n\r\n" % body_bytes)
         )
@@ -118,17 +137,11 @@ def _add_oauth_beta(lines: list[bytes]) -> None:
         lines[last] += (b"," if len(lines[last]) > len(_BETA) else b"") + OAUTH_BETA
 
 
-def _encoding(headers: RawHeaders) -> bytes:
-    for name, value in headers:
-        if len(name) == 15 and name.lower() == b"accept-encoding" and _takes_gzip(value):
-            return _GZIP
-    return _IDENTITY
-
-
-def _takes_gzip(accept_encoding: bytes) -> bool:
+@lru_cache(maxsize=64)
+def _takes_gzip(accept_encoding: str) -> bool:
     """Whether a client takes gzip: of all codings the only one asked for, because the usage meter can read it."""
-    for entry in accept_encoding.lower().split(b","):
-        coding, _, weight = entry.partition(b";")
-        if coding.strip() in (b"gzip", b"*"):
-            return weight.replace(b" ", b"").rstrip(b"0.") != b"q="
+    for entry in accept_encoding.lower().split(","):
+        coding, _, weight = entry.partition(";")
+        if coding.strip() in ("gzip", "*"):
+            return weight.replace(" ", "").rstrip("0.") != "q="
     return False

@@ -31,7 +31,7 @@ _lower = _Names()
 class ResponseHead:
     """A final response head. `headers` are (name in lower case, value as sent without blanks around it)."""
 
-    __slots__ = ("chunked", "content_length", "headers", "keep_alive", "status")
+    __slots__ = ("_values", "chunked", "content_length", "headers", "keep_alive", "status")
 
     def __init__(
         self,
@@ -44,6 +44,7 @@ class ResponseHead:
     ) -> None:
         self.status = status
         self.headers = headers
+        self._values = dict(headers)
         self.content_length = content_length
         """None: chunked, or until the connection ends."""
         self.chunked = chunked
@@ -53,11 +54,8 @@ class ResponseHead:
         return f"<ResponseHead {self.status}>"
 
     def get(self, name: bytes) -> bytes | None:
-        """The first value of a header; `name` in lower case."""
-        for known, value in self.headers:
-            if known == name:
-                return value
-        return None
+        """The last value of a header; `name` in lower case."""
+        return self._values.get(name)
 
 
 def find_head_end(buffer: bytes | bytearray, start: int = 0) -> int:
