@@ -20,7 +20,8 @@ from gateway_proxy.config.watch import ConfigWatcher
 from gateway_proxy.drain import Drain
 from gateway_proxy.options import Address, Options
 from gateway_proxy.providers import Pools
-from gateway_proxy.server import GatewayServer, build_server
+from gateway_proxy.routes import build_server
+from gateway_proxy.server import GatewayServer
 from gateway_proxy.services import Services
 from gateway_proxy.telemetry import logs
 from gateway_proxy.telemetry.audit import AuditLog

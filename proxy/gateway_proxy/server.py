@@ -10,18 +10,15 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Final, Protocol, cast
 
 from aiohttp import web
+from aiohttp.http import HttpRequestParser
 from aiohttp.http_exceptions import LineTooLong
 from aiohttp.streams import EMPTY_PAYLOAD, StreamReader
-from aiohttp.web_protocol import RequestHandler, RequestPayloadError, _ErrInfo
+from aiohttp.web_protocol import MAX_MSG_QUEUE_SIZE, RequestHandler, RequestPayloadError, _ErrInfo
 
 from gateway_proxy.inference import errors
 from gateway_proxy.inference.client import ClientRequest, request_id_of
 from gateway_proxy.inference.errors import GatewayError
-from gateway_proxy.inference.handler import PING_SECONDS, Inference
-from gateway_proxy.services import Services
-from gateway_proxy.telemetry.audit import refusal_line
 from gateway_proxy.upstream.ticker import Ticker
-from gateway_proxy.web import dispatch
 
 log = logging.getLogger(__name__)
 
@@ -36,6 +33,8 @@ _LINE_LIMIT: Final = 16 * 1024
 _HEADERS_LIMIT: Final = 128
 _READ_BUFFER: Final = 512 * 1024
 """Bytes of a body that are held before its handler reads them."""
+_WHOLE_BYTES: Final = 64 * 1024
+"""From this size on a request that comes in one packet is worth the way around a copy of its body."""
 _LINGER_BYTES: Final = 64 * 1024 * 1024
 _LINGER_SECONDS: Final = 10.0
 """How much, and for how long, of an unread body is dropped so that its client gets to read the answer."""
@@ -103,46 +102,6 @@ class GatewayServer(web.Server):
             await asyncio.wait(tasks, timeout=5.0)
 
 
-def build_server(services: Services, *, ticker: Ticker, ping_seconds: float = PING_SECONDS) -> GatewayServer:
-    """The server of a process, with every path that it serves. On the running event loop."""
-    inference = Inference(
-        services.holder,
-        audit=services.audit,
-        metrics=services.metrics,
-        drain=services.drain,
-        ping_seconds=ping_seconds,
-    )
-
-    def refused(error: GatewayError) -> None:
-        services.metrics.refused(error.reason)
-
-    async def page(request: ClientRequest) -> None:
-        headers = request.headers
-        try:
-            response = dispatch.answer(
-                services,
-                method=request.method,
-                path=request.path,
-                query=request.query,
-                authorization=headers.get("Authorization"),
-                x_api_key=headers.get("x-api-key"),
-            )
-            if response is None:
-                raise errors.not_found()
-        except GatewayError as error:
-            refused(error)
-            if error.status in (401, 403):
-                line = refusal_line(error, request_id=request.request_id, path=request.path)
-                services.audit.write(line)
-            raise
-        request.reply(response.status, response.body, response.headers)
-
-    routes: dict[str, Handler] = dict.fromkeys(dispatch.PATHS, page)
-    routes["/v1/messages"] = inference.messages
-    routes["/v1/messages/count_tokens"] = inference.count_tokens
-    return GatewayServer(routes, drain=services.drain, ticker=ticker, refused=refused)
-
-
 async def _unused(request: web.BaseRequest) -> web.StreamResponse:
     raise NotImplementedError("connections dispatch by themselves")
 
@@ -182,6 +141,11 @@ class ClientConnection(RequestHandler):
         """Whether bytes came that are neither part of a body nor a request; nothing behind them can be read."""
         return bool(self._messages) and isinstance(self._messages[-1][0], _ErrInfo)
 
+    @property
+    def task(self) -> "asyncio.Task[None] | None":
+        """Serves this connection's requests, whichever is its turn."""
+        return self._task_handler
+
     # --- transport ---
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -203,10 +167,46 @@ class ClientConnection(RequestHandler):
             return
         if not self._head_bytes:
             self._since = self._loop.time()
+            if len(data) > _WHOLE_BYTES and self._take_whole(data):
+                return
         self._head_bytes += len(data)
         super().data_received(data)
         if self._head_bytes > HEAD_LIMIT and not self._messages and not self._close:
             self._refuse_head(errors.headers_too_large())
+
+    def _take_whole(self, data: bytes) -> bool:
+        """Takes a packet that is one large request whole, without a copy of its body: the parser sees the head alone,
+        and a new one is ready for what follows. False: nothing was taken."""
+        end = data.find(b"\r\n\r\n", 0, _LINE_LIMIT) + 4
+        head = data[:end].lower()
+        told = head.find(b"\r\ncontent-length: ") + 18
+        # Anything unusual goes the parser's own way, which knows all of it.
+        if end < 4 or told < 18 or head[told : head.find(b"\r\n", told)] != b"%d" % (len(data) - end):
+            return False
+        super().data_received(data[:end])
+        if not self._messages or self.broken:
+            return True
+        message, payload = self._messages[-1]
+        if isinstance(message, _ErrInfo) or message.chunked or message.upgrade or payload.is_eof():
+            super().data_received(data[end:])
+            return True
+        payload.feed_data(memoryview(data)[end:])  # type: ignore[arg-type] # any buffer; handed on as it is
+        payload.feed_eof()
+        self._parser = self._new_parser()
+        return True
+
+    def _new_parser(self) -> HttpRequestParser:
+        return HttpRequestParser(
+            self,
+            self._loop,
+            _READ_BUFFER,
+            max_line_size=_LINE_LIMIT,
+            max_field_size=_LINE_LIMIT,
+            max_headers=_HEADERS_LIMIT,
+            payload_exception=RequestPayloadError,
+            auto_decompress=False,
+            max_msg_queue_size=MAX_MSG_QUEUE_SIZE,
+        )
 
     def resume_reading(self, resume_parser: bool = True) -> None:
         # The body's reader calls this at every turn; without a pause before it, there is nothing to resume.

@@ -9,6 +9,8 @@ from email.utils import formatdate
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final
 
+from aiohttp.http import HttpVersion11
+
 from gateway_proxy.inference.errors import GatewayError, envelope
 
 if TYPE_CHECKING:
@@ -83,7 +85,7 @@ class ClientRequest:
         self.headers: Mapping[str, str] = message.headers
         self.raw_headers: tuple[tuple[bytes, bytes], ...] = message.raw_headers
         self.chunked: bool = bool(message.chunked)
-        self.http_1_0: bool = message.version < (1, 1)
+        self.http_1_0: bool = message.version is not HttpVersion11
         self.closes: bool = closing or bool(message.should_close) or bool(message.upgrade)
         """Whether the connection ends after this answer."""
         target: str = message.path
@@ -144,6 +146,12 @@ class ClientRequest:
         transport = self.connection.transport
         if transport is not None:
             transport.abort()
+
+    def cancel(self) -> None:
+        """Cancels the handler."""
+        task = self.connection.task
+        if task is not None:
+            task.cancel()
 
     def close(self) -> None:
         """Ends the connection once what was written has been sent."""

@@ -80,7 +80,6 @@ class _Run:
         "_relay",
         "_request",
         "_stream",
-        "_task",
     )
 
     def __init__(self, inference: Inference, request: ClientRequest, *, metered: bool) -> None:
@@ -96,14 +95,32 @@ class _Run:
         self._answer: Answer | None = None
         self._relay: EventRelay | RawRelay | None = None
         self._ending: GatewayError | None = None
-        self._task: asyncio.Task[None] | None = None
 
     async def serve(self) -> None:
-        inference = self._inference
+        inference, request = self._inference, self._request
         inference.drain.register(self)
         try:
-            await self._admitted()
-            await self._relayed()
+            live = inference.holder.current
+            if live is None:
+                raise errors.not_ready()
+            headers = request.headers
+            principal = self._principal = live.authenticate(headers.get("Authorization"), headers.get("x-api-key"))
+            policy = live.policy_of(principal)
+            limits = live.configuration.limits
+            body = inference.intake.at_once(request, max_bytes=limits.max_request_bytes)
+            if body is None:
+                body = await inference.intake.read(
+                    request, max_bytes=limits.max_request_bytes, max_held=limits.max_buffered_bytes
+                )
+            members = scan(body)
+            model = self._model = members.model()
+            allowed = self._allowed = policy.model(model)
+            stream = self._stream = members.stream
+            self._answer = await inference.router.answer(
+                allowed.routes, request, members, principal=principal, model=model, stream=stream
+            )
+            if not self._replied():
+                await self._relayed()
         except GatewayError as error:
             self._refused(error)
             raise
@@ -120,41 +137,29 @@ class _Run:
         """The gateway is going down: a stream gets the error in-band, whoever waits for an answer gets it as one."""
         if self._relay is not None:
             self._relay.end_with_error(error)
-        elif self._task is not None and not self._request.started:
+        elif not self._request.started:
             self._ending = error
-            self._task.cancel()
+            self._request.cancel()
 
-    async def _admitted(self) -> None:
-        """Up to the answer of an upstream; each step may raise GatewayError."""
-        inference, request = self._inference, self._request
-        live = inference.holder.current
-        if live is None:
-            raise errors.not_ready()
-        headers = request.headers
-        principal = self._principal = live.authenticate(headers.get("Authorization"), headers.get("x-api-key"))
-        policy = live.policy_of(principal)
-        limits = live.configuration.limits
-        self._task = asyncio.current_task()
-        body = await inference.intake.read(
-            request, max_bytes=limits.max_request_bytes, max_held=limits.max_buffered_bytes
-        )
-        members = scan(body)
-        model = self._model = members.model()
-        allowed = self._allowed = policy.model(model)
-        self._stream = members.stream
-        self._answer = await inference.router.answer(
-            allowed.routes, request, members, principal=principal, model=model, stream=self._stream
-        )
+    def _replied(self) -> bool:
+        """Sends an answer that is there whole; False where it is still to come."""
+        answer, request = self._answer, self._request
+        assert answer is not None
+        head, body = answer.head, answer.body
+        self._first_byte = monotonic()
+        if body is None:
+            return False
+        framing = b"" if head.status in (204, 304) else b"content-length: %d\r\n" % len(body)
+        request.write(request.head(head.status, passed_headers(head), framing) + body)
+        self._account(self._usage_of(body), "completed")
+        return True
 
     async def _relayed(self) -> None:
         answer, request = self._answer, self._request
         assert answer is not None
         head = answer.head
         lines = passed_headers(head)
-        self._first_byte = monotonic()
         usage: Usage | None = None
-        outcome = "completed"
-        metered = self._metered and head.status == 200
         if answer.events:
             meter = StreamMeter()
             events = EventRelay(request, answer.exchange, meter, ping_seconds=self._inference.ping_seconds)
@@ -162,29 +167,23 @@ class _Run:
             try:
                 await events.run(head.status, lines, ping=answer.silent)
             finally:
-                usage = meter.usage() if metered else None
-                outcome = events.outcome or "client_gone"
-                self._account(usage, outcome)
+                usage = meter.usage() if self._metered else None
+                self._account(usage, events.outcome or "client_gone")
             return
-        if answer.body is not None:
-            framing = b"" if head.status in (204, 304) else b"content-length: %d\r\n" % len(answer.body)
-            request.write(request.head(head.status, lines, framing) + answer.body)
-            body: bytes | None = answer.body
-        else:
-            raw = self._relay = RawRelay(request, answer.exchange)
-            try:
-                await raw.run(head.status, lines)
-            finally:
-                outcome = raw.outcome or "client_gone"
-                body = raw.body
-                if outcome != "completed":
-                    self._account(None, outcome)
-            if outcome != "completed":
-                return
-        if metered and body is not None:
-            encoding = head.get(b"content-encoding")
-            usage = meter_json(body, encoding.decode("latin-1") if encoding is not None else None)
-        self._account(usage, outcome)
+        raw = self._relay = RawRelay(request, answer.exchange)
+        try:
+            await raw.run(head.status, lines)
+        finally:
+            if raw.outcome == "completed" and raw.body is not None:
+                usage = self._usage_of(raw.body)
+            self._account(usage, raw.outcome or "client_gone")
+
+    def _usage_of(self, body: bytes) -> Usage | None:
+        head = self._answer.head if self._answer is not None else None
+        if head is None or head.status != 200 or not self._metered:
+            return None
+        encoding = head.get(b"content-encoding")
+        return meter_json(body, encoding.decode("latin-1") if encoding is not None else None)
 
     def _account(self, usage: Usage | None, outcome: str) -> None:
         """One audit line and the series of the route, for a request that an upstream answered."""

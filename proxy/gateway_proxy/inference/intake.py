@@ -1,11 +1,16 @@
 """Reading a request's body: how much of it, and how much of all of them at once."""
 
+from typing import Final
+
 from aiohttp.streams import StreamReader
 from aiohttp.web_protocol import RequestPayloadError
 
 from gateway_proxy.inference import errors
 from gateway_proxy.inference.client import ClientRequest
 from gateway_proxy.inference.errors import GatewayError
+
+PAUSE_BYTES: Final = 64 * 1024
+"""Of a body that lies ready when its turn comes: above it, it is taken before the rest is waited for."""
 
 
 class Intake:
@@ -15,6 +20,16 @@ class Intake:
 
     def __init__(self) -> None:
         self.held = 0
+
+    def at_once(self, request: ClientRequest, *, max_bytes: int) -> bytes | memoryview | None:
+        """The body of a request that has arrived whole, as most do; None where `read` is needed."""
+        payload = request.payload
+        if not payload.is_eof() or "Content-Encoding" in request.headers:
+            return None
+        body: bytes | memoryview = payload.read_nowait()
+        if len(body) > max_bytes:
+            raise errors.request_too_large(max_bytes)
+        return body
 
     async def read(self, request: ClientRequest, *, max_bytes: int, max_held: int) -> bytes:
         """The whole body. Raises GatewayError: 413 at the head where the length is told, else as soon as it is
@@ -28,7 +43,7 @@ class Intake:
         if length > max_bytes:
             raise errors.request_too_large(max_bytes)
         if payload.is_eof():
-            body: bytes = payload.read_nowait()
+            body = bytes(payload.read_nowait())
             if len(body) > max_bytes:
                 raise errors.request_too_large(max_bytes)
             return body
@@ -46,10 +61,13 @@ class Intake:
                 return await self._read_chunked(payload, max_bytes=max_bytes, max_held=max_held)
             self.held += length
             try:
+                # What came while an earlier request was answered may have paused the reading: taking it resumes that.
+                early: bytes = payload.read_nowait() if payload.total_bytes > PAUSE_BYTES else b""
                 # Room for all of it: reading is never paused, and this task wakes once.
                 payload.set_read_chunk_size(length + 1)
                 await payload.wait_eof()
-                return bytes(payload.read_nowait())
+                rest: bytes = payload.read_nowait()
+                return early + rest if early else rest
             finally:
                 self.held -= length
         except RequestPayloadError:

@@ -105,7 +105,7 @@ class Router:
         Raises GatewayError when every upstream failed without an answer fit for the client.
         """
         target, headers = _target(request), _end_to_end(request)
-        failures = Failures()
+        failures: Failures | None = None
         for route in routes:
             body = members.body if route.model == model else members.with_model(route.model)
             try:
@@ -117,12 +117,9 @@ class Router:
                     stream=stream,
                     accept_encoding=request.headers.get("Accept-Encoding"),
                 )
-                try:
-                    answer = await self._prepared(route, exchange, stream=stream)
-                except BaseException:
-                    exchange.abort()
-                    raise
+                answer = _ready(route, exchange, stream=stream) or await self._prepared(route, exchange, stream=stream)
             except UpstreamError as error:
+                failures = failures or Failures()
                 failures.error()
                 route.series.attempt_failed(_label(error))
                 self._tell(route, error.reason, str(error), request)
@@ -131,29 +128,34 @@ class Router:
             if status < 400:
                 return answer
             if _fails_over(status):
+                failures = failures or Failures()
                 failures.status(answer)
                 route.series.attempt_failed(str(status) if status < 500 or status == 501 else "5xx")
                 if principal.passthrough_authorization is None or status not in (401, 403):
                     self._tell(route, str(status), _meaning(status), request)
                 continue
             return answer
-        return failures.final()
+        return (failures or Failures()).final()
 
     async def _prepared(self, route: Route, exchange: Exchange, *, stream: bool) -> Answer:
         """Waits for what must be there before the client's answer may begin."""
-        head = exchange.head
-        if head is None:
-            raise ProtocolError("no response head")
-        if head.status == 200 and _is_plain_events(head):
-            silent = await self._first_event(exchange)
-            return Answer(route, exchange, head, None, events=True, silent=silent)
-        if head.status == 200 and stream:
-            return Answer(route, exchange, head, None, events=False, silent=False)
-        body = await exchange.read(BUFFERED_LIMIT)
-        if body is None and _fails_over(head.status):
+        try:
+            head = exchange.head
+            if head is None:
+                raise ProtocolError("no response head")
+            if head.status == 200 and _is_plain_events(head):
+                silent = await self._first_event(exchange)
+                return Answer(route, exchange, head, None, events=True, silent=silent)
+            if head.status == 200 and stream:
+                return Answer(route, exchange, head, None, events=False, silent=False)
+            body = await exchange.read(BUFFERED_LIMIT)
+            if body is None and _fails_over(head.status):
+                exchange.abort()
+                body = b""
+            return Answer(route, exchange, head, body, events=False, silent=False)
+        except BaseException:
             exchange.abort()
-            body = b""
-        return Answer(route, exchange, head, body, events=False, silent=False)
+            raise
 
     async def _first_event(self, exchange: Exchange) -> bool:
         """Waits for the stream's first byte, at most until a ping is due; whether it was silent that long."""
@@ -187,6 +189,15 @@ class Router:
                 "request_id": request.request_id,
             },
         )
+
+
+def _ready(route: Route, exchange: Exchange, *, stream: bool) -> Answer | None:
+    """An answer that came whole with its head, as short ones do; None where something must be waited for."""
+    head = exchange.head
+    if head is None or stream or _is_plain_events(head):
+        return None
+    body = exchange.whole(BUFFERED_LIMIT)
+    return Answer(route, exchange, head, body, events=False, silent=False) if body is not None else None
 
 
 def _fails_over(status: int) -> bool:

@@ -81,7 +81,7 @@ class AnthropicUpstream:
         self,
         target: bytes,
         headers: RawHeaders,
-        body: bytes,
+        body: bytes | memoryview,
         *,
         principal: Principal,
         stream: bool,

@@ -5,12 +5,12 @@ the estimate that an aborted stream is billed by. Every other event that says `"
 """
 
 import zlib
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
 import msgspec
 import orjson
 
-from gateway_proxy.spend.usage import Usage, count, estimated_tokens, usage_of
+from gateway_proxy.spend.usage import MAX_COUNT, Usage, count, estimated_tokens, split_cache_creation, usage_of
 
 __all__ = ["StreamMeter", "Usage", "meter_json"]
 
@@ -158,6 +158,54 @@ class _Message(msgspec.Struct):
 
 _message_decoder = msgspec.json.Decoder(_Message)
 
+_Count = Annotated[int, msgspec.Meta(ge=0, le=MAX_COUNT)]
+
+
+class _CacheCreation(msgspec.Struct):
+    ephemeral_5m_input_tokens: _Count = 0
+    ephemeral_1h_input_tokens: _Count = 0
+
+
+class _Tools(msgspec.Struct):
+    web_search_requests: _Count = 0
+
+
+class _Counts(msgspec.Struct):
+    input_tokens: _Count = 0
+    output_tokens: _Count = 0
+    cache_read_input_tokens: _Count = 0
+    cache_creation_input_tokens: _Count = 0
+    cache_creation: _CacheCreation | None = None
+    server_tool_use: _Tools | None = None
+    speed: Annotated[str, msgspec.Meta(max_length=32)] | None = None
+
+
+class _RegularMessage(msgspec.Struct):
+    usage: _Counts
+
+
+_regular_decoder = msgspec.json.Decoder(_RegularMessage)
+
+
+def _regular_usage(body: bytes) -> Usage | None:
+    """The usage of an answer as the API writes it, read in one go; None for any other, which `usage_of` reads."""
+    try:
+        counts = _regular_decoder.decode(body).usage
+    except (ValueError, RecursionError):
+        return None
+    usage = Usage(counts.input_tokens, counts.output_tokens, counts.cache_read_input_tokens, speed=counts.speed)
+    written, created = counts.cache_creation_input_tokens, counts.cache_creation
+    if written or created is not None:
+        split_cache_creation(
+            usage,
+            written=written,
+            five_minutes=created.ephemeral_5m_input_tokens if created is not None else 0,
+            one_hour=created.ephemeral_1h_input_tokens if created is not None else 0,
+        )
+    if counts.server_tool_use is not None:
+        usage.web_search_requests = counts.server_tool_use.web_search_requests
+    return usage
+
 
 def meter_json(body: bytes, content_encoding: str | None) -> Usage:
     """The usage of a whole JSON answer. Without a readable one the output is estimated by the body's length, since an
@@ -165,6 +213,9 @@ def meter_json(body: bytes, content_encoding: str | None) -> Usage:
     plain = _decoded(body, content_encoding)
     if plain is None:
         return Usage(output_tokens=estimated_tokens(len(body)), estimated=True)
+    usage = _regular_usage(plain)
+    if usage is not None:
+        return usage
     try:
         members = msgspec.json.decode(_message_decoder.decode(plain).usage)
     except (ValueError, RecursionError):

@@ -79,6 +79,11 @@ def _read_cache_creation(usage: Usage, members: dict[str, Any]) -> None:
     if isinstance(breakdown, dict):
         one_hour = count(breakdown.get("ephemeral_1h_input_tokens"))
         five_minutes = count(breakdown.get("ephemeral_5m_input_tokens"))
+    split_cache_creation(usage, written=written, five_minutes=five_minutes, one_hour=one_hour)
+
+
+def split_cache_creation(usage: Usage, *, written: int, five_minutes: int, one_hour: int) -> None:
+    """Sets both counts of cache writes from the total and its breakdown; either may be absent (0)."""
     if written:
         # The total is what is billed; the breakdown only tells how much of it is the dearer kind.
         one_hour = min(one_hour, written)

@@ -156,9 +156,19 @@ class Exchange:
         while self.head is None:
             if self.error is not None:
                 raise self.error
-            self._waiter = self._loop.create_future()
-            await self._waiter
+            await self._event()
         return self.head
+
+    def whole(self, limit: int) -> bytes | None:
+        """The payload, where it is all there and not longer than `limit`."""
+        if not self.complete or self._early_bytes > limit:
+            return None
+        if len(self._early) == 1:
+            data, spans, _ = self._early[0]
+            if len(spans) == 1:
+                start, end = spans[0]
+                return data[start:end] if end - start != len(data) else data
+        return b"".join([data[start:end] for data, spans, _ in self._early for start, end in spans])
 
     @property
     def has_payload(self) -> bool:
@@ -185,14 +195,7 @@ class Exchange:
             if self.paused:
                 self.resume()
             await self._event()
-        if self._early_bytes > limit:
-            return None
-        if len(self._early) == 1:
-            data, spans, _ = self._early[0]
-            if len(spans) == 1:
-                start, end = spans[0]
-                return data[start:end] if end - start != len(data) else data
-        return b"".join(data[start:end] for data, spans, _ in self._early for start, end in spans)
+        return self.whole(limit)
 
     def attach(self, sink: BodySink) -> None:
         """Hands everything held so far and everything to come to `sink`."""
@@ -222,6 +225,7 @@ class Exchange:
         if not self.complete and self.error is None:
             self._carrier.abort()
 
-    async def _event(self) -> None:
-        self._waiter = self._loop.create_future()
-        await self._waiter
+    def _event(self) -> "asyncio.Future[None]":
+        """Done when something has happened."""
+        self._waiter = waiter = self._loop.create_future()
+        return waiter

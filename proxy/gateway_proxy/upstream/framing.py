@@ -36,6 +36,15 @@ class ChunkWalker:
 
     def feed(self, data: bytes) -> list[tuple[int, int]]:
         """Walks one packet. Raises ProtocolError on framing that RFC 9112 does not allow."""
+        if self._state == _SIZE and not self._line:
+            # One packet, one chunk: how an event of a stream comes as a rule.
+            start = data.find(b"\r\n", 0, 10) + 2
+            digits = data[: start - 2]
+            if start > 2 and not digits.translate(None, _HEX):
+                end = len(data) - 2
+                if start + int(digits, 16) == end and end > start and data.endswith(b"\r\n"):
+                    self.border = end + 2
+                    return [(start, end)]
         spans: list[tuple[int, int]] = []
         position, length = 0, len(data)
         plain = self._state == _SIZE and not self._line

@@ -12,6 +12,22 @@ _KNOWN_NAMES_LIMIT: Final = 1024
 _FRAMING: Final = frozenset({b"content-length", b"transfer-encoding", b"connection"})
 
 
+class _StatusLines(dict[bytes, tuple[bool, int]]):
+    """Status lines seen to whether they say HTTP/1.0, and the status. Bounded."""
+
+    def __missing__(self, line: bytes) -> tuple[bool, int]:
+        matched = _STATUS_LINE.match(line)
+        if matched is None:
+            raise ProtocolError("the status line is malformed")
+        parsed = matched[1] == b"0", int(matched[2])
+        if len(self) < _KNOWN_NAMES_LIMIT and len(line) <= 64:
+            self[line] = parsed
+        return parsed
+
+
+_status_of = _StatusLines()
+
+
 class _Names(dict[bytes, bytes]):
     """Header names as written to their lower case, once they have been found valid. Bounded."""
 
@@ -76,15 +92,11 @@ def parse_head(head: bytes) -> ResponseHead:
     # Line ends anywhere else would make one value two headers for whoever reads it next.
     if head.count(b"\n") != len(lines) or head.count(b"\r") != len(lines) or b"\x00" in head:
         raise ProtocolError("the head holds a bare line end or a zero byte")
-    matched = _STATUS_LINE.match(status_line)
-    if matched is None:
-        raise ProtocolError("the status line is malformed")
+    http_1_0, status = _status_of[status_line]
     try:
         headers = [(_lower[name], value.strip(b" \t")) for name, value in [line.split(b":", 1) for line in lines]]
     except ValueError:
         raise ProtocolError("a header line has no colon") from None
-    http_1_0 = matched[1] == b"0"
-    status = int(matched[2])
     content_length: int | None = None
     chunked = False
     keep_alive = not http_1_0

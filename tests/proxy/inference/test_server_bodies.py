@@ -1,0 +1,186 @@
+"""Request bodies on raw sockets: cut anywhere, broken, slow, too large, unread, asked for first."""
+
+import asyncio
+
+import pytest
+from tests.proxy.inference.served import MAX_BODY, assert_envelope, client, post, serving
+
+from gateway_proxy.server import Timeouts
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        b"POST /echo HTTP/1.1\r\nhost: x\r\ncontent-length: 10\r\n\r\nabc",
+        b"POST /echo HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n5\r\nab",
+    ],
+)
+async def test_a_body_that_falls_silent(part: bytes) -> None:
+    async with serving(Timeouts(silence=0.1)) as served, client(served) as caller:
+        caller.send(part)
+        assert_envelope(await caller.answer(), 408, "invalid_request_error")
+        assert await caller.ended()
+        assert served.intake.held == 0
+
+
+async def test_a_slow_body_arrives_while_bytes_come() -> None:
+    async with serving(Timeouts(silence=0.3)) as served, client(served) as caller:
+        caller.send(b"POST /echo HTTP/1.1\r\nhost: x\r\ncontent-length: 8\r\n\r\n")
+        for _ in range(8):
+            await asyncio.sleep(0.06)
+            caller.send(b"x")
+        assert (await caller.answer())[2] == b"|xxxxxxxx"
+
+
+async def test_pipelined_requests_are_answered_in_order() -> None:
+    async with serving() as served, client(served) as caller:
+        caller.send(b"".join(post(f"/echo?{number}", b"b%d" % number) for number in range(100)))
+        for number in range(100):
+            assert (await caller.answer())[2] == b"%d|b%d" % (number, number)
+
+
+async def test_a_large_body_behind_a_slow_request_arrives_whole() -> None:
+    async with serving(Timeouts(silence=2)) as served, client(served) as caller:
+        caller.send(post("/pause") + post("/large", bytes(8_000_000)) + post("/echo", b"next"))
+        assert (await caller.answer())[0] == 204
+        assert (await caller.answer())[2] == b"8000000"
+        assert (await caller.answer())[2] == b"|next"
+
+
+LARGE = bytes(range(256)) * 360
+
+
+@pytest.mark.parametrize(
+    "request_bytes",
+    [
+        post("/echo?l", LARGE),
+        post("/echo?l", LARGE).replace(b"content-length", b"Content-LENGTH"),
+        post("/echo?l", LARGE).replace(b"content-length: ", b"content-length:\t"),
+        b"\r\n" + post("/echo?l", LARGE),
+    ],
+)
+@pytest.mark.parametrize("follow", ["with", "behind"])
+async def test_a_large_request_in_one_packet(request_bytes: bytes, follow: str) -> None:
+    async with serving() as served, client(served) as caller:
+        for _ in range(3):
+            caller.send(request_bytes + (post("/echo", b"next") if follow == "with" else b""))
+            assert (await caller.answer())[2] == b"l|" + LARGE
+            if follow == "behind":
+                caller.send(post("/echo", b"next"))
+            assert (await caller.answer())[2] == b"|next"
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        "content-length: 5\r\n",
+        "transfer-encoding: chunked\r\n",
+        "x-folded: a\r\n b\r\n",
+        "x-bad : a\r\n",
+    ],
+)
+async def test_a_large_malformed_request_in_one_packet(lines: str) -> None:
+    async with serving() as served, client(served) as caller:
+        caller.send(post("/echo", LARGE, lines=lines))
+        assert_envelope(await caller.answer(), 400, "invalid_request_error")
+        assert await caller.ended()
+
+
+@pytest.mark.parametrize("step", [1, 3, 1000])
+async def test_a_request_cut_anywhere_is_read(step: int) -> None:
+    request = post("/echo?q", b"hello") + (
+        b"POST /echo HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n3\r\nabc\r\n"
+        b"2;ext=1\r\nde\r\n0\r\nt: x\r\n\r\n"
+    )
+    async with serving() as served, client(served) as caller:
+        for start in range(0, len(request), step):
+            caller.send(request[start : start + step])
+            await asyncio.sleep(0)
+        assert (await caller.answer())[2] == b"q|hello"
+        assert (await caller.answer())[2] == b"|abcde"
+
+
+@pytest.mark.parametrize("chunk", [b"zz\r\n", b"5\r\nabcdefgh\r\n", b"-1\r\n", b"ffffffffffffffffff\r\n"])
+@pytest.mark.parametrize("apart", [False, True])
+async def test_broken_chunks_are_a_400(chunk: bytes, apart: bool) -> None:
+    async with serving() as served, client(served) as caller:
+        caller.send(b"POST /echo HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n1\r\na\r\n")
+        if apart:
+            await asyncio.sleep(0.05)
+        caller.send(chunk)
+        assert_envelope(await caller.answer(), 400, "invalid_request_error")
+        assert await caller.ended()
+        assert served.intake.held == 0
+
+
+async def test_an_unread_body_is_dropped_and_the_connection_lives() -> None:
+    async with serving() as served, client(served) as caller:
+        caller.send(post("/unread", bytes(3_000_000)) + post("/echo", b"next"))
+        assert_envelope(await caller.answer(), 401, "authentication_error")
+        assert (await caller.answer())[2] == b"|next"
+
+
+async def test_a_body_over_the_limit_is_refused_at_its_head() -> None:
+    async with serving() as served, client(served) as caller:
+        caller.send(b"POST /echo HTTP/1.1\r\nhost: x\r\ncontent-length: 10000000\r\n\r\n")
+        assert_envelope(await caller.answer(), 413, "request_too_large")
+        caller.send(bytes(10_000_000) + post("/echo", b"next"))
+        assert (await caller.answer())[2] == b"|next"
+
+
+async def test_a_chunked_body_over_the_limit_is_refused_as_soon_as_it_passes_it() -> None:
+    async with serving() as served, client(served) as caller:
+        caller.send(b"POST /echo HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n")
+        for _ in range(3):
+            caller.send(b"c350\r\n" + bytes(50_000) + b"\r\n")
+        assert_envelope(await caller.answer(), 413, "request_too_large")
+        assert served.intake.held == 0
+
+
+async def test_all_bodies_together_are_bounded() -> None:
+    async with serving() as served, client(served) as one, client(served) as two, client(served) as three:
+        for caller in (one, two):
+            caller.send(post("/echo", bytes(MAX_BODY))[:-1])
+        async with asyncio.timeout(5):
+            while served.intake.held < 2 * MAX_BODY:
+                await asyncio.sleep(0.01)
+        three.send(post("/echo", bytes(MAX_BODY))[:-1])
+        answer = await three.answer()
+        assert_envelope(answer, 429, "rate_limit_error")
+        assert answer[1]["retry-after"] == "1"
+        one.send(b"\0")
+        assert len((await one.answer())[2]) == MAX_BODY + 1
+
+
+async def test_a_content_encoding_is_refused() -> None:
+    async with serving() as served, client(served) as caller:
+        caller.send(post("/echo", b"xxx", lines="content-encoding: gzip\r\n") + post("/echo", b"next"))
+        assert_envelope(await caller.answer(), 415, "invalid_request_error")
+        assert (await caller.answer())[2] == b"|next"
+
+
+async def test_a_client_that_asks_first_is_told_to_go_on() -> None:
+    async with serving() as served, client(served) as caller:
+        caller.send(b"POST /echo HTTP/1.1\r\nhost: x\r\ncontent-length: 3\r\nexpect: 100-continue\r\n\r\n")
+        assert await caller.reader.readuntil(b"\r\n\r\n") == b"HTTP/1.1 100 Continue\r\n\r\n"
+        caller.send(b"abc")
+        assert (await caller.answer())[2] == b"|abc"
+
+
+@pytest.mark.parametrize(("path", "status"), [("/echo", 413), ("/unread", 401)])
+async def test_a_client_that_asks_first_is_refused_without_its_body(path: str, status: int) -> None:
+    async with serving() as served, client(served) as caller:
+        caller.send(
+            f"POST {path} HTTP/1.1\r\nhost: x\r\ncontent-length: 9999999\r\nexpect: 100-continue\r\n\r\n".encode()
+        )
+        got, headers, _ = await caller.answer()
+        assert (got, headers["connection"]) == (status, "close")
+        assert await caller.ended()
+
+
+async def test_head_gets_no_body() -> None:
+    async with serving() as served, client(served) as caller:
+        caller.send(b"HEAD /none HTTP/1.1\r\nhost: x\r\n\r\n" + post("/echo", b"next"))
+        head = await caller.reader.readuntil(b"\r\n\r\n")
+        assert head.startswith(b"HTTP/1.1 404 Not Found\r\n")
+        assert (await caller.answer())[2] == b"|next"
