@@ -3,11 +3,11 @@
 import asyncio
 import contextlib
 import ssl
-import subprocess
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
 import pytest
+import trustme
 import uvloop
 
 from gateway_config.contract import Egress, Timeouts
@@ -27,11 +27,11 @@ LoopFactory = Callable[[], asyncio.AbstractEventLoop]
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     folder = tmp_path_factory.mktemp("tls")
     key, certificate = folder / "key.pem", folder / "certificate.pem"
-    subprocess.run(
-        ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=upstream",
-         "-addext", "subjectAltName=IP:127.0.0.1,DNS:upstream.test", "-keyout", key, "-out", certificate],
-        check=True, capture_output=True,
-    )  # fmt: skip
+    authority = trustme.CA()
+    issued = authority.issue_cert("127.0.0.1", "upstream.test")
+    issued.private_key_pem.write_to_path(key)
+    for block in (*issued.cert_chain_pems, authority.cert_pem):
+        block.write_to_path(certificate, append=True)
     return key, certificate
 
 
