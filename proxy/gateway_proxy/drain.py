@@ -7,8 +7,8 @@ told by `Connection: close` not to come back.
 import asyncio
 from typing import Final, Protocol
 
-from gateway_proxy.inference import errors
-from gateway_proxy.inference.errors import GatewayError
+from gateway_proxy import errors
+from gateway_proxy.errors import GatewayError
 
 ACCEPT_SECONDS: Final = 5.0
 """How long connections are accepted after SIGTERM; endpoint changes take one to three seconds to reach every node."""

@@ -1,8 +1,8 @@
 """Every path of the gateway and what serves it."""
 
-from gateway_proxy.inference import errors
-from gateway_proxy.inference.client import ClientRequest
-from gateway_proxy.inference.errors import GatewayError
+from gateway_proxy import errors
+from gateway_proxy.client_request import ClientRequest
+from gateway_proxy.errors import GatewayError
 from gateway_proxy.inference.handler import PING_SECONDS, Inference
 from gateway_proxy.server import GatewayServer, Handler
 from gateway_proxy.services import Services

@@ -15,9 +15,9 @@ from aiohttp.http_exceptions import LineTooLong
 from aiohttp.streams import EMPTY_PAYLOAD, StreamReader
 from aiohttp.web_protocol import MAX_MSG_QUEUE_SIZE, RequestHandler, RequestPayloadError, _ErrInfo
 
-from gateway_proxy.inference import errors
-from gateway_proxy.inference.client import ClientRequest, request_id_of
-from gateway_proxy.inference.errors import GatewayError
+from gateway_proxy import errors
+from gateway_proxy.client_request import ClientRequest, request_id_of
+from gateway_proxy.errors import GatewayError
 from gateway_proxy.upstream.ticker import Ticker
 
 log = logging.getLogger(__name__)

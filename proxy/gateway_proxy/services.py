@@ -2,10 +2,10 @@
 
 from dataclasses import dataclass, field
 
+from gateway_proxy import errors
 from gateway_proxy.config.holder import Holder
 from gateway_proxy.config.live import LiveConfiguration
 from gateway_proxy.drain import Drain
-from gateway_proxy.inference import errors
 from gateway_proxy.telemetry.audit import AuditLog
 from gateway_proxy.telemetry.metrics import Metrics
 

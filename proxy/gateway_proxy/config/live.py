@@ -8,10 +8,10 @@ from gateway_config.bundle import Bundle
 from gateway_config.callers import effective_policy
 from gateway_config.contract import Configuration, Policy, Upstream
 from gateway_config.models import ModelNames
+from gateway_proxy import errors
 from gateway_proxy.identity.authentication import authenticate
 from gateway_proxy.identity.developer_keys import DeveloperKeys
 from gateway_proxy.identity.principal import Principal
-from gateway_proxy.inference import errors
 from gateway_proxy.policy.effective import EffectivePolicy, ModelGrant
 from gateway_proxy.providers import Pools, UpstreamClient, build
 from gateway_proxy.telemetry.metrics import Series

@@ -1,5 +1,6 @@
 """Which of a request's credentials counts."""
 
+from gateway_proxy import errors
 from gateway_proxy.identity import passthrough
 from gateway_proxy.identity.developer_keys import (
     MAX_CREDENTIAL_CHARACTERS,
@@ -9,7 +10,6 @@ from gateway_proxy.identity.developer_keys import (
     expiry_error,
 )
 from gateway_proxy.identity.principal import Principal
-from gateway_proxy.inference import errors
 
 
 def authenticate(

@@ -9,9 +9,9 @@ from typing import Final
 
 from gateway_config.callers import Caller
 from gateway_config.contract import DeveloperKey
+from gateway_proxy import errors
+from gateway_proxy.errors import GatewayError
 from gateway_proxy.identity.principal import Principal
-from gateway_proxy.inference import errors
-from gateway_proxy.inference.errors import GatewayError
 
 MAX_CREDENTIAL_CHARACTERS: Final = 4096
 """Keys have 47 characters, identity tokens up to a few thousand; hashing more is work done for nobody."""

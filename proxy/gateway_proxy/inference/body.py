@@ -7,7 +7,7 @@ from typing import Any, Final
 import msgspec
 from pydantic_core import SchemaValidator, ValidationError, core_schema
 
-from gateway_proxy.inference import errors
+from gateway_proxy import errors
 
 ROUTING_MEMBERS: Final = frozenset({"model", "stream", "max_tokens", "tags"})
 """Members that the gateway acts on. Each must be spelled in one way only, or an upstream could read another value."""

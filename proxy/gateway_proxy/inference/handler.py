@@ -6,13 +6,13 @@ from collections.abc import Awaitable
 from time import monotonic
 from typing import Final
 
+from gateway_proxy import errors
+from gateway_proxy.client_request import ClientRequest
 from gateway_proxy.config.holder import Holder
 from gateway_proxy.drain import Drain
+from gateway_proxy.errors import GatewayError
 from gateway_proxy.identity.principal import Principal
-from gateway_proxy.inference import errors
 from gateway_proxy.inference.body import scan
-from gateway_proxy.inference.client import ClientRequest
-from gateway_proxy.inference.errors import GatewayError
 from gateway_proxy.inference.headers import passed_headers
 from gateway_proxy.inference.intake import Intake
 from gateway_proxy.inference.relay import EventRelay, RawRelay

@@ -5,9 +5,9 @@ from typing import Final
 from aiohttp.streams import StreamReader
 from aiohttp.web_protocol import RequestPayloadError
 
-from gateway_proxy.inference import errors
-from gateway_proxy.inference.client import ClientRequest
-from gateway_proxy.inference.errors import GatewayError
+from gateway_proxy import errors
+from gateway_proxy.client_request import ClientRequest
+from gateway_proxy.errors import GatewayError
 
 PAUSE_BYTES: Final = 64 * 1024
 """Of a body that lies ready when its turn comes: above it, it is taken before the rest is waited for."""

@@ -4,9 +4,10 @@ wakes for an event, and no byte is changed."""
 import asyncio
 from typing import Final, Protocol
 
-from gateway_proxy.inference import errors, sse
-from gateway_proxy.inference.client import ClientRequest
-from gateway_proxy.inference.errors import GatewayError
+from gateway_proxy import errors
+from gateway_proxy.client_request import ClientRequest
+from gateway_proxy.errors import GatewayError
+from gateway_proxy.inference import sse
 from gateway_proxy.upstream.errors import IdleTimeoutError, ProtocolError, UpstreamError
 from gateway_proxy.upstream.exchange import Exchange, Spans
 from gateway_proxy.upstream.framing import LAST_CHUNK, chunk

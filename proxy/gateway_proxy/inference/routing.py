@@ -6,10 +6,10 @@ import time
 from collections.abc import Sequence
 from typing import Final
 
+from gateway_proxy import errors
+from gateway_proxy.client_request import ClientRequest
 from gateway_proxy.identity.principal import Principal
-from gateway_proxy.inference import errors
 from gateway_proxy.inference.body import Members
-from gateway_proxy.inference.client import ClientRequest
 from gateway_proxy.policy.effective import Route
 from gateway_proxy.upstream.errors import ConnectError, FirstByteTimeoutError, ProtocolError, UpstreamError
 from gateway_proxy.upstream.exchange import Exchange

@@ -5,7 +5,7 @@ from typing import Final, NamedTuple
 
 from gateway_config.contract import Configuration, Model, Policy
 from gateway_config.models import ModelNames, listed_models
-from gateway_proxy.inference import errors
+from gateway_proxy import errors
 from gateway_proxy.policy.model_list import ModelList
 from gateway_proxy.providers import UpstreamClient
 from gateway_proxy.telemetry.metrics import Series

@@ -8,7 +8,7 @@ import orjson
 
 from gateway_config.contract import Model
 from gateway_config.denials import quoted
-from gateway_proxy.inference import errors
+from gateway_proxy import errors
 
 MAX_LIMIT: Final = 1000
 """Of the Anthropic API, and what Claude Code asks for. Without a limit the whole list is given."""

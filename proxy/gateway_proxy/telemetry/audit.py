@@ -15,8 +15,8 @@ from typing import Any, Final
 
 import orjson
 
+from gateway_proxy.errors import GatewayError
 from gateway_proxy.identity.principal import Principal
-from gateway_proxy.inference.errors import GatewayError
 from gateway_proxy.spend.usage import Usage
 
 QUEUE_LINES: Final = 20_000

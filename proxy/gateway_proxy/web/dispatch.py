@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Final, NamedTuple
 
-from gateway_proxy.inference import errors
+from gateway_proxy import errors
 from gateway_proxy.services import Services
 from gateway_proxy.web import landing, protocol_page
 from gateway_proxy.web.responses import Response

@@ -5,7 +5,7 @@ from importlib.resources import files
 from string import Template
 
 from gateway_config.contract import CONTRACT_VERSION
-from gateway_proxy.inference.errors import TYPE_OF_STATUS
+from gateway_proxy.errors import TYPE_OF_STATUS
 from gateway_proxy.version import VERSION
 from gateway_proxy.web.responses import Response
 

@@ -7,10 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.proxy.configurations import ALICE_KEY, BOB_KEY, developer_key
 
+from gateway_proxy.errors import GatewayError
 from gateway_proxy.identity.authentication import authenticate
 from gateway_proxy.identity.developer_keys import MAX_CREDENTIAL_CHARACTERS, DeveloperKeys
 from gateway_proxy.identity.principal import Principal
-from gateway_proxy.inference.errors import GatewayError
 
 LATE_KEY = "cgk_" + "l" * 43
 LOGIN = "sk-ant-oat01-" + "o" * 80

@@ -5,9 +5,9 @@ import contextlib
 import json
 from collections.abc import AsyncIterator
 
+from gateway_proxy import errors
+from gateway_proxy.client_request import ClientRequest
 from gateway_proxy.drain import Drain
-from gateway_proxy.inference import errors
-from gateway_proxy.inference.client import ClientRequest
 from gateway_proxy.inference.intake import Intake
 from gateway_proxy.server import GatewayServer, Timeouts
 from gateway_proxy.upstream.ticker import Ticker

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from gateway_proxy.drain import Drain
-from gateway_proxy.inference.errors import GatewayError
+from gateway_proxy.errors import GatewayError
 
 
 class Stream:

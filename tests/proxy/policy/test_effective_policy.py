@@ -20,7 +20,7 @@ from tests.proxy.configurations import (
 from gateway_config import bundle
 from gateway_config.contract import Policy
 from gateway_proxy.config.live import LiveConfiguration
-from gateway_proxy.inference.errors import GatewayError
+from gateway_proxy.errors import GatewayError
 from gateway_proxy.policy.effective import MAX_CACHED_SPELLINGS, EffectivePolicy
 from gateway_proxy.providers import Pools
 from gateway_proxy.telemetry.metrics import Metrics

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from tests.proxy.configurations import IDS, MODELS
 
-from gateway_proxy.inference.errors import GatewayError
+from gateway_proxy.errors import GatewayError
 from gateway_proxy.policy.model_list import ModelList
 
 LIST = ModelList(MODELS)

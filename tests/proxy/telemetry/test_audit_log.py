@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gateway_proxy import errors
 from gateway_proxy.identity.principal import Principal
-from gateway_proxy.inference import errors
 from gateway_proxy.spend.usage import Usage
 from gateway_proxy.telemetry.audit import (
     MAX_TEXT_CHARACTERS,

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from tests.proxy.configurations import ALICE_KEY, UPSTREAM_KEY
 
-from gateway_proxy.inference.errors import TYPE_OF_STATUS, GatewayError
+from gateway_proxy.errors import TYPE_OF_STATUS, GatewayError
 from gateway_proxy.services import Services
 from gateway_proxy.telemetry.audit import AuditLog
 from gateway_proxy.web import dispatch, landing

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from aiohttp.http import HttpVersion11
 
-from gateway_proxy.inference.errors import GatewayError, envelope
+from gateway_proxy.errors import GatewayError, envelope
 
 if TYPE_CHECKING:
     from gateway_proxy.server import ClientConnection
