@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway_proxy import errors, relay, sse
+from gateway_proxy import errors
+from gateway_proxy.inference import relay, sse
 from gateway_proxy.inference.relay import EVENT_LIMIT, EventRelay, RawRelay
 from gateway_proxy.spend.meter import StreamMeter
 from gateway_proxy.upstream.errors import BrokenConnectionError, IdleTimeoutError
