@@ -17,7 +17,7 @@ from aiohttp import web
 
 from gateway_proxy import admin
 from gateway_proxy.config.watch import ConfigWatcher
-from gateway_proxy.drain import Drain
+from gateway_proxy.drain import ENDING_SECONDS, Drain
 from gateway_proxy.options import Address, Options
 from gateway_proxy.providers import Pools
 from gateway_proxy.routes import build_server
@@ -35,6 +35,7 @@ INTERRUPT_SECONDS: Final = 5.0
 """How long open streams may live on after SIGINT: a person waits at a terminal."""
 ABRUPT_FLUSH_SECONDS: Final = 0.3
 """For the audit lines that are queued when a second signal ends the process."""
+FLUSH_POLL_SECONDS: Final = 0.05
 
 
 class StartError(Exception):
@@ -118,11 +119,21 @@ async def _drained(
     acceptor.close()
     server.pre_shutdown()
     cut = await drain.finish()
+    loop = asyncio.get_running_loop()
+    await _flushed(server, until=max(drain.deadline or 0.0, loop.time() + ENDING_SECONDS))
     await server.stop()
     log.info(
         "drained",
         extra={"event": "drain.end", "streams_cut": cut, "seconds": round(time.monotonic() - started, 2)},
     )
+
+
+async def _flushed(server: GatewayServer, *, until: float) -> None:
+    """Waits until slow clients have taken what was written for them: an answer is over before its last byte is sent.
+    `until` is in the event loop's time."""
+    loop = asyncio.get_running_loop()
+    while server.connections and loop.time() < until:  # noqa: ASYNC110 - aiohttp's server tells nobody of its last one
+        await asyncio.sleep(FLUSH_POLL_SECONDS)
 
 
 class _Signals:

@@ -16,6 +16,8 @@ from gateway_proxy.errors import GatewayError, envelope
 if TYPE_CHECKING:
     from gateway_proxy.server import ClientConnection
 
+STALL_SECONDS: Final = 300.0
+"""How long a client may take nothing of what was written before it counts as gone."""
 _SANE_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,128}\Z").match
 _NUMBERS = itertools.count(1)
 _PROCESS: Final = os.urandom(8).hex()

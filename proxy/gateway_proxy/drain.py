@@ -10,8 +10,6 @@ from typing import Final, Protocol
 from gateway_proxy import errors
 from gateway_proxy.errors import GatewayError
 
-ACCEPT_SECONDS: Final = 5.0
-"""How long connections are accepted after SIGTERM; endpoint changes take one to three seconds to reach every node."""
 ENDING_SECONDS: Final = 3.0
 """For the in-band errors of the streams that were cut to reach their clients."""
 

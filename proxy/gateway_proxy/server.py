@@ -10,13 +10,12 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Final, Protocol, cast
 
 from aiohttp import web
-from aiohttp.http import HttpRequestParser
 from aiohttp.http_exceptions import LineTooLong
 from aiohttp.streams import EMPTY_PAYLOAD, StreamReader
-from aiohttp.web_protocol import MAX_MSG_QUEUE_SIZE, RequestHandler, RequestPayloadError, _ErrInfo
+from aiohttp.web_protocol import RequestHandler, RequestPayloadError, _ErrInfo
 
 from gateway_proxy import errors
-from gateway_proxy.client_request import ClientRequest, request_id_of
+from gateway_proxy.client_request import STALL_SECONDS, ClientRequest, request_id_of
 from gateway_proxy.errors import GatewayError
 from gateway_proxy.upstream.ticker import Ticker
 
@@ -33,8 +32,6 @@ _LINE_LIMIT: Final = 16 * 1024
 _HEADERS_LIMIT: Final = 128
 _READ_BUFFER: Final = 512 * 1024
 """Bytes of a body that are held before its handler reads them."""
-_WHOLE_BYTES: Final = 64 * 1024
-"""From this size on a request that comes in one packet is worth the way around a copy of its body."""
 _LINGER_BYTES: Final = 64 * 1024 * 1024
 _LINGER_SECONDS: Final = 10.0
 """How much, and for how long, of an unread body is dropped so that its client gets to read the answer."""
@@ -167,46 +164,10 @@ class ClientConnection(RequestHandler):
             return
         if not self._head_bytes:
             self._since = self._loop.time()
-            if len(data) > _WHOLE_BYTES and self._take_whole(data):
-                return
         self._head_bytes += len(data)
         super().data_received(data)
         if self._head_bytes > HEAD_LIMIT and not self._messages and not self._close:
             self._refuse_head(errors.headers_too_large())
-
-    def _take_whole(self, data: bytes) -> bool:
-        """Takes a packet that is one large request whole, without a copy of its body: the parser sees the head alone,
-        and a new one is ready for what follows. False: nothing was taken."""
-        end = data.find(b"\r\n\r\n", 0, _LINE_LIMIT) + 4
-        head = data[:end].lower()
-        told = head.find(b"\r\ncontent-length: ") + 18
-        # Anything unusual goes the parser's own way, which knows all of it.
-        if end < 4 or told < 18 or head[told : head.find(b"\r\n", told)] != b"%d" % (len(data) - end):
-            return False
-        super().data_received(data[:end])
-        if not self._messages or self.broken:
-            return True
-        message, payload = self._messages[-1]
-        if isinstance(message, _ErrInfo) or message.chunked or message.upgrade or payload.is_eof():
-            super().data_received(data[end:])
-            return True
-        payload.feed_data(memoryview(data)[end:])  # type: ignore[arg-type] # any buffer; handed on as it is
-        payload.feed_eof()
-        self._parser = self._new_parser()
-        return True
-
-    def _new_parser(self) -> HttpRequestParser:
-        return HttpRequestParser(
-            self,
-            self._loop,
-            _READ_BUFFER,
-            max_line_size=_LINE_LIMIT,
-            max_field_size=_LINE_LIMIT,
-            max_headers=_HEADERS_LIMIT,
-            payload_exception=RequestPayloadError,
-            auto_decompress=False,
-            max_msg_queue_size=MAX_MSG_QUEUE_SIZE,
-        )
 
     def resume_reading(self, resume_parser: bool = True) -> None:
         # The body's reader calls this at every turn; without a pause before it, there is nothing to resume.
@@ -227,13 +188,13 @@ class ClientConnection(RequestHandler):
         """Looks at this connection's deadlines."""
         if self.ticking is not None:
             self.ticking(now)
-        elif self._waiter is not None:
+        elif self._waiter is not None and not self._waiter.done():
             timeouts = self._server.timeouts
             if self._head_bytes:
                 if now - self._since >= timeouts.head:
                     self._refuse_head(errors.request_timeout())
             elif now - self._since >= timeouts.idle:
-                self.force_close()
+                self._end_idle()
         elif self.reading is not None:
             if self._heard:
                 self._heard = False
@@ -245,6 +206,13 @@ class ClientConnection(RequestHandler):
         """Ends the connection unless a request is on it or on its way."""
         if self._waiter is not None and not self._head_bytes:
             self.force_close()
+
+    def _end_idle(self) -> None:
+        transport = self.transport
+        if transport is not None and transport.get_write_buffer_size():
+            # Closing would wait for a client that takes nothing.
+            transport.abort()
+        self.force_close()
 
     def cut(self) -> "asyncio.Task[None] | None":
         """Ends the connection and whatever runs on it; returns the task that is then ending."""
@@ -289,6 +257,8 @@ class ClientConnection(RequestHandler):
                 break
             if request.closes or manager.closing:
                 break
+            if self.writing_paused and not await self._taken():
+                break
         self._task_handler = None
         if self.transport is not None:
             self.transport.close()
@@ -318,6 +288,19 @@ class ClientConnection(RequestHandler):
             self.flow = None
             self.ticking = None
             self.reading = None
+
+    async def _taken(self) -> bool:
+        """Waits for a client that sends requests and takes no answers; whether it took them in time."""
+        try:
+            async with asyncio.timeout(STALL_SECONDS):
+                await self._drain_helper()
+        except TimeoutError:
+            if self.transport is not None:
+                self.transport.abort()
+            return False
+        except ConnectionError:
+            return False
+        return True
 
     async def _linger(self, payload: StreamReader, request: ClientRequest) -> bool:
         """Drops the rest of a body that nobody reads; whether its end was reached within the bounds."""

@@ -64,6 +64,8 @@ def test_an_expiry() -> None:
     manifest, _ = created("ci", "--gateway", "corp", "--expires", "2099-06-01T02:00:00+02:00")
     assert "2099-06-01T00:00:00Z" in str(manifest)
     assert "namespace" not in str(manifest["metadata"])
+    manifest, _ = created("ci", "--gateway", "corp", "--expires", "2099-06-01")
+    assert "2099-06-01T00:00:00Z" in str(manifest)
 
 
 @pytest.mark.parametrize("user", ["yes", "12345", "null", "ä ö", "a: b", "#x", '"', "o'neill@corp.example", "*x", "~"])
@@ -87,7 +89,12 @@ def test_a_user_of_any_spelling_comes_back_the_same(user: str) -> None:
         (["a", "--gateway", "corp", "--expires", "0d"], "lies in the past"),
         (["a", "--gateway", "corp", "--expires", "999999w"], "write a period"),
         ([" ", "--gateway", "corp"], "USER ' ': is empty"),
-        (["a\nb", "--gateway", "corp"], "none of them control ones"),
+        (["a", "--gateway", "1corp"], "a letter first"),
+        (["a", "--gateway", "corp", "--expires", "2020-01-01"], "lies in the past"),
+        (["a", "--gateway", "corp", "--expires", "2099-02-30"], "write a period such as 90d"),
+        (["a\nb", "--gateway", "corp"], "none of them control or invisible ones"),
+        (["a\u200bb", "--gateway", "corp"], "USER 'a\\u200bb': at most 256"),
+        (["a\udcff", "--gateway", "corp"], "USER 'a\\udcff': at most 256"),
         (["a", "--gateway", "corp", "--group", "b\nc"], "--group 'b\\nc'"),
     ],
 )

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 from tests.local import running
-from tests.local.running import POLICY, SECRET, SMALLEST, write
+from tests.local.running import BINDING, GATEWAY, POLICY, SECRET, SMALLEST, write
 
 
 @pytest.fixture
@@ -90,3 +90,41 @@ def test_json(manifests: Path) -> None:
         "field": "spec.gatewayRefs[0]",
         "message": "GatewayDeployment claude/absent does not exist",
     }
+
+
+CA = GATEWAY + "  egress: {caRef: {kind: KIND, name: ca, key: ca.crt}}\n"
+
+
+def test_one_missing_secret_is_told_once(manifests: Path) -> None:
+    """What needs the binding is judged as if its Secret were there."""
+    (manifests / "secret.yaml").unlink()
+    write(manifests, {"policy.yaml": POLICY + "  providers: [{name: anthropic}]\n"})
+    result = running.run("lint", manifests)
+    assert result.returncode == 0
+    assert [line for line in result.stdout.splitlines() if line.startswith("warning")] == [
+        f"warning: {manifests}/binding.yaml:8: spec.anthropic.apiKeySecretRef: Secret claude/anthropic does not exist "
+        "in these files; it has to be in the cluster (SecretNotFound)"
+    ]
+
+
+@pytest.mark.parametrize("kind", ["Secret", "ConfigMap"])
+def test_certificates_that_are_elsewhere(manifests: Path, kind: str) -> None:
+    write(manifests, {"gateway.yaml": CA.replace("KIND", kind)})
+    result = running.run("lint", manifests)
+    assert result.returncode == 0
+    assert f"{kind} claude/ca does not exist in these files" in result.stdout
+    assert "4 objects, 0 errors, 1 warning" in result.stdout
+    explained = running.run("explain", manifests, "--user", "alice")
+    assert explained.stderr == (
+        f"warning: {manifests}/gateway.yaml:6: spec.egress.caRef: {kind} claude/ca does not exist in these files; "
+        "it is taken to be in the cluster\n"
+    )
+
+
+def test_a_secret_pasted_in_place_of_its_name_is_not_told(manifests: Path) -> None:
+    for reference in ("sk-ant-canary7f3a", "{name: sk-ant-canary7f3A, key: api-key}", "{name: a, key: sk canary7f3a}"):
+        write(manifests, {"binding.yaml": BINDING.replace("{name: anthropic, key: api-key}", reference)})
+        result = running.run("lint", manifests)
+        assert result.returncode == 1
+        assert "binding.yaml:8: spec.anthropic.apiKeySecretRef" in result.stdout
+        assert "canary7f3" not in result.stdout + result.stderr

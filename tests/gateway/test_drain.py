@@ -8,7 +8,7 @@ from tests.standins import framing, messages
 from tests.standins.anthropic_upstream import AnthropicUpstream, Gate
 from tests.standins.gateway import Gateway, eventually
 from tests.standins.manifests import smallest
-from tests.standins.raw_client import Connection, connect
+from tests.standins.raw_client import Connection, connect, request_bytes
 
 BODY = b'{"model":"claude-sonnet-5-5"}'
 STREAMED = b'{"model":"claude-sonnet-5-5","stream":true}'
@@ -106,3 +106,46 @@ def test_a_second_signal_ends_it_at_once(own_gateway: Gateway, upstream: Anthrop
     eventually(lambda: not_ready(own_gateway), what="not ready")
     own_gateway.signal(again)
     own_gateway.wait_for_exit(4.0)
+
+
+def read_slowly(client: Connection) -> bytes:
+    """All that comes, a little every few milliseconds: the gateway is done long before."""
+    got = bytearray()
+    while data := client.socket.recv(65536):
+        got += data
+        time.sleep(0.005)
+    return bytes(got)
+
+
+def test_a_slow_client_gets_the_rest_of_its_answers(own_gateway: Gateway, upstream: AnthropicUpstream) -> None:
+    """More than the kernel takes at once: the end of it lies in the gateway when the last request is done."""
+    count, size = 12, 900_000
+    upstream.respond = lambda request: [framing.json_answer({"pad": "x" * size})]
+    own_gateway.load(smallest(upstream.url, drain="60s"))
+    own_gateway.start(*QUICK)
+    client = Connection(own_gateway.port)
+    client.send(request_bytes("POST", "/v1/messages", own_gateway.headers(), BODY) * count)
+    own_gateway.wait_for_audit(count)
+    own_gateway.signal("SIGTERM")
+    assert read_slowly(client).count(b"x" * size) == count
+    client.close()
+    assert own_gateway.wait_for_exit() == 0
+
+
+def test_a_slow_client_gets_the_error_that_ends_its_stream(own_gateway: Gateway, upstream: AnthropicUpstream) -> None:
+    text = messages.event(
+        "content_block_delta",
+        {"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": "x" * 20_000}},
+    )
+    upstream.script(framing.stream_head(), framing.chunk(EVENTS[0]), *[framing.chunk(text)] * 1000, Gate())
+    own_gateway.load(smallest(upstream.url, drain="1s"))
+    own_gateway.start(*QUICK)
+    upstream.blocked.clear()
+    stream = own_gateway.begin(STREAMED)
+    assert upstream.blocked.wait(10), "the client's slowness has reached the upstream"
+    own_gateway.signal("SIGTERM")
+    eventually(lambda: own_gateway.audit("inference"), what="the stream ended by the drain")
+    rest = read_slowly(stream)
+    assert b"event: error\ndata: " in rest
+    assert rest.endswith(b"\r\n0\r\n\r\n")
+    assert own_gateway.wait_for_exit() == 0

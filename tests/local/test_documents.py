@@ -60,9 +60,9 @@ def test_aliases_do_not_share_values() -> None:
     ("text", "line", "field", "message"),
     [
         ("a: 1\nb:\n  - c: 1\n    c: 2", 3, "b[0].c", 'the key "c" stands twice'),
-        ("a:\n  b: !foo x", 1, "a.b", "unknown tag !foo"),
+        ("a:\n  b: !foo x", 1, "a.b", "has an unknown tag; put it in quotes"),
         ("a: !!binary aGk=", 0, "a", "unknown tag !!binary"),
-        ("a: !!int x", 0, "a", "'x' is not !!int"),
+        ("a: !!int x", 0, "a", "the value is not !!int"),
         ("a: 1\na1: &a [*a]", 1, "a1[0]", "an alias stands inside the value that it names"),
         ("a: 'x\nb: 1", 0, "", "a quote that opens on this line is never closed"),
         ("a:\n\tb: 1", 1, "", "a tab indents this line"),
@@ -158,3 +158,14 @@ spec:
 )
 def test_the_line_of_a_field(path: str, line: int) -> None:
     assert line_of(LABELLED, path) == line
+
+
+@pytest.mark.parametrize(
+    "value", ["!canary7f3a", "!canary7f3a x", "!!int canary7f3a", "7373" * 1200, "&canary7f3a *gone"]
+)
+def test_no_message_holds_the_value(value: str) -> None:
+    """It may be a password that somebody forgot to quote."""
+    with pytest.raises(DocumentError) as caught:
+        parse_yaml(f"stringData:\n  password: {value}\n")
+    assert "canary" not in str(caught.value)
+    assert "7373" not in str(caught.value)

@@ -75,3 +75,15 @@ def test_a_reader_never_sees_two_bundles_mixed(tmp_path: Path) -> None:
         mount.write(tmp_path, {"index.json": b"%d" % number, "part-0": b"%d" % number})
         seen = (tmp_path / "index.json").resolve().parent
         assert {(seen / name).read_bytes() for name in ("index.json", "part-0")} == {b"%d" % number}
+
+
+@pytest.mark.parametrize("name", ["index.json", "notes.txt", "..mine", "..data"])
+def test_what_is_not_of_a_bundle_is_told(tmp_path: Path, name: str) -> None:
+    assert mount.foreign(tmp_path / "absent") is None
+    target = tmp_path / "config"
+    mount.write(target, {"part-0": b"1"})
+    mount.write(target, {"part-0": b"2", "part-1": b"3"})
+    assert mount.foreign(target) is None
+    (target / name).unlink(missing_ok=True)
+    (target / name).write_text("mine")
+    assert mount.foreign(target) == name

@@ -41,6 +41,13 @@ def test_a_refusal() -> None:
     assert text.plain == "00:14:08 401 -  auth.denied InvalidCredential /v1/messages"
 
 
+def test_a_client_cannot_steer_the_terminal() -> None:
+    line = {"event": "access.denied", "status": 404, "path": "/\x1b[2J\x9b2J\udcff"}
+    text = rendered_audit(json.dumps(line).encode())
+    assert text is not None
+    assert text.plain.isprintable()
+
+
 def test_what_is_no_json_is_shown_as_it_is() -> None:
     for line in (b"Traceback (most recent call last):\n", b"[1]\n", b"\xff\n"):
         for render in (rendered_audit, rendered_log):

@@ -64,13 +64,23 @@ def test_no_binding(manifests: Path) -> None:
         ("policy.yaml", POLICY + "  access: Perhaps\n", ":7: spec.access: "),
         ("policy.yaml", POLICY + "  access: Allow\n  access: Deny\n", ":8: spec.access: the key"),
         ("policy.yaml", POLICY.replace("v1alpha1", "v9"), ":1: apiVersion: the version 'v9' is not known"),
+        (
+            "policy.yaml",
+            POLICY.replace("claude-gateway.dev", "claude-gatway.dev"),
+            ":1: apiVersion: 'claude-gatway.dev/",
+        ),
+        ("policy.yaml", POLICY.replace("claude-gateway.dev/", ""), ":1: apiVersion: 'v1alpha1' is not the group of a "),
         ("policy.yaml", POLICY.replace("GatewayPolicy", "GatewayPolice"), ":2: kind: claude-gateway.dev has no kind"),
         ("policy.yaml", POLICY.replace("kind: GatewayPolicy\n", ""), ":1: kind: is required"),
         ("twice.yaml", POLICY, ":3: metadata.name: GatewayPolicy claude/everyone stands twice, first in "),
         ("bad.yaml", "a:\n\tb: 1\n", ":2: a tab indents this line; YAML takes only spaces"),
         ("bad.yaml", "a: [1, 2\nb: 3\n", ":2: not YAML: "),
         ("bad.json", '{"kind": }', ":1: not JSON: "),
-        ("secret.yaml", SECRET.replace("sk-ant-canary-7f3a", "12345"), ":4: stringData.api-key: must be a string"),
+        (
+            "secret.yaml",
+            SECRET.replace("sk-ant-canary-7f3a", "12345"),
+            ":4: stringData.api-key: must be a string, a number",
+        ),
         ("secret.yaml", SECRET.replace("stringData", "data"), ":4: data.api-key: is not base64"),
         ("secret.yaml", SECRET.replace("stringData", "stringdata"), ":4: stringdata: unknown field"),
     ],
@@ -131,6 +141,29 @@ def test_an_address_that_is_none(manifests: Path, listen: str) -> None:
 )
 def test_a_secret_value_that_is_not_there(manifests: Path, option: str, told: str) -> None:
     assert told in refused(manifests, "--secret-env", option, code=1, EMPTY_VARIABLE="")
+
+
+@pytest.mark.parametrize("url", ["claude.corp.example", "http://a b", "http://u:p@a", "http://a/path", "ftp://a", ""])
+def test_a_public_url_that_is_none(manifests: Path, url: str) -> None:
+    told = refused(manifests, "--demo", "--public-url", url, code=1)
+    assert told == (f"--public-url {url}: write scheme, host and, if need be, port, for example http://10.0.0.5:8080")
+
+
+def test_a_state_directory_that_holds_something_else(manifests: Path, tmp_path: Path) -> None:
+    """`config` is a common name, and what is not of the bundle would be swept away."""
+    write(tmp_path / "project" / "config", {"settings.ini": "mine"})
+    told = refused(manifests, "--demo", "--state", str(tmp_path / "project"), code=1)
+    assert told.startswith(f"{tmp_path}/project/config holds 'settings.ini', which would be removed")
+    assert told.endswith("choose another directory with --state")
+    assert (tmp_path / "project/config/settings.ini").read_text() == "mine"
+
+
+def test_a_lock_that_leads_elsewhere(manifests: Path, tmp_path: Path) -> None:
+    (tmp_path / "precious").write_text("mine")
+    (manifests / "state").mkdir()
+    (manifests / "state/lock").symlink_to(tmp_path / "precious")
+    refused(manifests, "--demo", "--state", f"{manifests}/state", code=1)
+    assert (tmp_path / "precious").read_text() == "mine"
 
 
 def test_a_mistake_in_the_options(manifests: Path) -> None:

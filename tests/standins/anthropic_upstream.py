@@ -6,6 +6,7 @@ script: bytes to send, gates to wait at until the test opens them, and ways to e
 
 import asyncio
 import socket
+import ssl
 import struct
 import threading
 import time
@@ -71,7 +72,13 @@ def stream(events: Iterable[bytes], *, headers: framing.Headers = ()) -> list[St
 class AnthropicUpstream:
     """The server. `respond` makes the script of each request; `script()` queues one for the next `/v1/messages`."""
 
-    def __init__(self, *, credentials: Iterable[Expected] = (Expected.api_key(API_KEY),)) -> None:
+    def __init__(
+        self,
+        *,
+        credentials: Iterable[Expected] = (Expected.api_key(API_KEY),),
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
+        self._tls = tls
         self._credentials = list(credentials)
         self.expected = list(credentials)
         """Change it in a test that gives the gateway another credential."""
@@ -95,7 +102,7 @@ class AnthropicUpstream:
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
+        return f"{'https' if self._tls else 'http'}://127.0.0.1:{self.port}"
 
     @property
     def problems(self) -> list[str]:
@@ -148,7 +155,9 @@ class AnthropicUpstream:
     def _run(self) -> None:
         loop = self._loop
         asyncio.set_event_loop(loop)
-        server = loop.run_until_complete(loop.create_server(lambda: _Connection(self), sock=self._socket))
+        server = loop.run_until_complete(
+            loop.create_server(lambda: _Connection(self), sock=self._socket, ssl=self._tls)
+        )
         loop.run_forever()
         server.close()
         for connection in list(self._open):

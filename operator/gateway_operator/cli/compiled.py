@@ -33,7 +33,7 @@ def read(directory: Path) -> "Manifests":
 def compiled_gateway(manifests: "Manifests", gateway: "ObjectRef") -> "Compiled":
     """One gateway. Its errors go to standard error; without a configuration the command ends.
 
-    A Secret that is not in the files is taken to be in the cluster; a warning says so.
+    A Secret or ConfigMap that is not in the files is taken to be in the cluster; a warning says so.
     """
     from rich.text import Text
 
@@ -49,7 +49,7 @@ def compiled_gateway(manifests: "Manifests", gateway: "ObjectRef") -> "Compiled"
     if missing:
         compiled = compile_gateway(placeholders.with_placeholders(manifests.snapshot, compiled.findings), gateway)
     for finding in compiled.findings:
-        if finding.severity == Severity.ERROR:
+        if finding.severity == Severity.ERROR and finding.reason not in placeholders.ELSEWHERE:
             problem = manifests.problem(finding.ref, finding.path, finding.message)
             err.print(Text.assemble(("error: ", "bold red"), str(problem)))
     if compiled.configuration is None:

@@ -33,7 +33,9 @@ def create(
     ] = None,
     expires: Annotated[
         str | None,
-        typer.Option(metavar="WHEN", help="A period (90d, 12h) or a time (RFC 3339).", show_default="never"),
+        typer.Option(
+            metavar="WHEN", help="A period (90d, 12h), a day (2027-06-01) or a time (RFC 3339).", show_default="never"
+        ),
     ] = None,
     name: Annotated[
         str | None, typer.Option(metavar="NAME", help="Of the Secret.", show_default="key- and the user's name")

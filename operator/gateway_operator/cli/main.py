@@ -52,7 +52,7 @@ def root(
     A key for a developer:
       claude-gateway key create alice@corp.example --group engineering --gateway corp > key-alice.yaml
     What a pipeline checks before it applies manifests:
-      claude-gateway lint manifests/ --strict
+      claude-gateway lint manifests/
     What one person may do, and which object says so:
       claude-gateway explain manifests/ --user bob@corp.example --group contractors
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from gateway_operator.cli import compiled as compiling
-from gateway_operator.cli.output import Markup, print_json
+from gateway_operator.cli.output import Markup, fail, print_json
 
 if TYPE_CHECKING:
     from gateway_operator.compiler import Compiled, ObjectRef
@@ -57,7 +57,10 @@ def _gateway(ref: "ObjectRef", compiled: "Compiled") -> dict[str, Any]:
 
     assert compiled.configuration is not None, "compiled_gateway() sees to it"
     plain = document(compiled.configuration)
-    files = bundle.pack(compiled.configuration, credentials=compiled.credentials, sequence=1)
+    try:
+        files = bundle.pack(compiled.configuration, credentials=compiled.credentials, sequence=1)
+    except bundle.BundleError as error:
+        fail(f"{ref}: {error}")
     return {
         "gateway": f"{ref.namespace}/{ref.name}",
         "revision": revision_of(plain),

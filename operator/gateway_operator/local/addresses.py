@@ -1,14 +1,18 @@
 """Listen addresses: read from the command line, tried before they are given to the proxy."""
 
 import errno
+import re
 import socket
 from typing import NamedTuple
 
 _WILDCARDS = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}  # noqa: S104  # looked up, never bound by default
 
 
+_PUBLIC_URL = re.compile(r"(https?://(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?)/?", re.ASCII)
+
+
 class AddressError(Exception):
-    """An address that cannot be listened on."""
+    """An address that cannot be listened on, or pointed at."""
 
 
 class Address(NamedTuple):
@@ -32,6 +36,16 @@ def parse(text: str) -> Address:
     if not colon or not port.isascii() or not port.isdigit() or int(port) > 65535 or (":" in bare) != (bare != host):
         raise AddressError(f"{text!r} is not an address to listen on; write HOST:PORT, for example 127.0.0.1:8080")
     return Address(bare or "0.0.0.0", int(port))  # noqa: S104  # `:8080` asks for it
+
+
+def public_url(text: str) -> str:
+    """An origin, without the slash at its end. Raises AddressError."""
+    match = _PUBLIC_URL.fullmatch(text)
+    if match is None:
+        raise AddressError(
+            f"--public-url {text}: write scheme, host and, if need be, port, for example http://10.0.0.5:8080"
+        )
+    return match[1]
 
 
 def free(address: Address, *, option: str) -> Address:

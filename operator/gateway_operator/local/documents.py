@@ -302,8 +302,12 @@ class _Builder:
 
 
 def _unknown_tag(node: yaml.Node) -> DocumentError:
-    tag = node.tag.replace(_CORE, "!!")
-    return DocumentError(node.start_mark.line, f"unknown tag {tag}: write the plain value")
+    if node.tag.startswith(_CORE):
+        message = f"unknown tag {node.tag.replace(_CORE, '!!')}: write the plain value"
+    else:
+        # Not which one: an unquoted password may begin with "!".
+        message = 'a value that begins with "!" has an unknown tag; put it in quotes'
+    return DocumentError(node.start_mark.line, message)
 
 
 def _key(node: yaml.Node) -> str:
@@ -324,7 +328,7 @@ def _scalar(node: yaml.Node) -> Any:
         raise _unknown_tag(node)
     value = _plain(node, text)
     if not isinstance(value, kind):
-        raise DocumentError(node.start_mark.line, f"{text!r} is not {tag.replace(_CORE, '!!')}")
+        raise DocumentError(node.start_mark.line, f"the value is not {tag.replace(_CORE, '!!')}")
     return value
 
 
@@ -340,7 +344,7 @@ def _plain(node: yaml.Node, text: str) -> Any:
         if _FLOAT.match(text):
             return _finite(float(text))
     except (ValueError, OverflowError):
-        raise DocumentError(node.start_mark.line, f"the number {text[:20]}… is too large") from None
+        raise DocumentError(node.start_mark.line, "the number is too large; put it in quotes") from None
     if _NOT_FINITE.match(text):
         raise DocumentError(node.start_mark.line, f"{text} is not a number that JSON has")
     return text

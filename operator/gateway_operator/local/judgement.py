@@ -5,13 +5,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-from gateway_operator.compiler import Finding, ObjectRef, Severity, lint
+from gateway_operator.compiler import Finding, ObjectRef, Severity, Snapshot, Validation, lint
 from gateway_operator.local.manifests import DirectoryUnreadableError, ManifestReader, Manifests, Problem
+from gateway_operator.local.placeholders import ELSEWHERE, with_placeholders
 
 UNREADABLE_REASON = "Unreadable"
 FAULT_REASON = "Invalid"
-ELSEWHERE = frozenset({"SecretNotFound", "ConfigMapNotFound"})
-"""Errors on a cluster, warnings about files: whoever keeps manifests in git keeps Secrets somewhere else."""
 
 
 class Remark(NamedTuple):
@@ -47,13 +46,23 @@ def judge(directories: Sequence[Path]) -> Judgement:
         return Judgement(remarks=(Remark(error.problem, "Error", UNREADABLE_REASON),), unreadable=True)
     remarks = [Remark(problem, "Error", UNREADABLE_REASON) for problem in manifests.unreadable]
     remarks += [Remark(problem, "Error", FAULT_REASON) for problem in manifests.faults]
-    remarks += [_remark(manifests, finding) for finding in lint(manifests.snapshot)]
+    remarks += [_remark(manifests, finding) for finding in _findings(manifests.snapshot)]
     return Judgement(
         remarks=tuple(sorted(set(remarks), key=lambda remark: (remark.problem, remark.severity, remark.reason))),
         notes=manifests.notes,
         objects=len(manifests.places),
         unreadable=bool(manifests.unreadable),
     )
+
+
+def _findings(snapshot: Snapshot) -> set[Finding]:
+    """With what lies elsewhere taken to be there, or one missing Secret would be told again of all that needs it."""
+    validation = Validation()
+    findings = set(lint(snapshot, validation=validation))
+    absent = {finding for finding in findings if finding.reason in ELSEWHERE}
+    if absent:
+        findings = absent.union(lint(with_placeholders(snapshot, absent), validation=validation))
+    return findings
 
 
 def _remark(manifests: Manifests, finding: Finding) -> Remark:

@@ -15,8 +15,9 @@ MAX_GATEWAY_NAME: Final = 52
 MAX_TEXT: Final = 256
 
 _LABEL = re.compile(r"[a-z0-9](?:[-a-z0-9]*[a-z0-9])?\Z")
+_GATEWAY_NAME = re.compile(r"[a-z](?:[-a-z0-9]*[a-z0-9])?\Z")
 _SUBDOMAIN = re.compile(r"[a-z0-9](?:[-a-z0-9]*[a-z0-9])?(?:\.[a-z0-9](?:[-a-z0-9]*[a-z0-9])?)*\Z")
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+_DAY = re.compile(r"\d{4}-\d\d-\d\d\Z", re.ASCII)
 _PERIOD = re.compile(r"(\d{1,6})([smhdw])\Z")
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
 _SURELY_PLAIN = re.compile(r"[A-Za-z][A-Za-z0-9_./@+-]*\Z")
@@ -33,13 +34,13 @@ def new_key() -> str:
 
 
 def expiry(text: str, *, now: datetime) -> datetime:
-    """`90d`, `12h` or an RFC 3339 time. Raises InvalidKeyRequestError."""
+    """`90d`, `12h`, a day (its beginning in UTC) or an RFC 3339 time. Raises InvalidKeyRequestError."""
     period = _PERIOD.match(text)
     try:
         if period is not None:
             when = now + timedelta(seconds=int(period[1]) * _SECONDS[period[2]])
         else:
-            when = datetime.fromisoformat(text)
+            when = datetime.fromisoformat(f"{text}T00:00:00Z" if _DAY.match(text) else text)
     except (ValueError, OverflowError):
         raise InvalidKeyRequestError(
             f"--expires {text}: write a period such as 90d or 12h, or a time such as 2027-06-01T00:00:00Z"
@@ -65,8 +66,8 @@ def manifest(
     _check_text("USER", user)
     for group in groups:
         _check_text("--group", group)
-    if len(gateway) > MAX_GATEWAY_NAME or not _LABEL.match(gateway):
-        rule = f"at most {MAX_GATEWAY_NAME} lower-case letters, digits and '-'"
+    if len(gateway) > MAX_GATEWAY_NAME or not _GATEWAY_NAME.match(gateway):
+        rule = f"at most {MAX_GATEWAY_NAME} lower-case letters, digits and '-', a letter first"
         raise InvalidKeyRequestError(f"--gateway {gateway!r}: a gateway's name is {rule}")
     if namespace is not None and (len(namespace) > 63 or not _LABEL.match(namespace)):
         raise InvalidKeyRequestError(f"--namespace {namespace!r} is not the name of a namespace")
@@ -99,9 +100,9 @@ def _name_for(user: str) -> str:
 def _check_text(option: str, text: str) -> None:
     if not text.strip() or text != text.strip():
         raise InvalidKeyRequestError(f"{option} {text!r}: is empty, or begins or ends with a space")
-    if len(text) > MAX_TEXT or _CONTROL.search(text):
+    if len(text) > MAX_TEXT or not text.isprintable():
         raise InvalidKeyRequestError(
-            f"{option} {text[:40]!r}: at most {MAX_TEXT} characters, none of them control ones"
+            f"{option} {text[:40]!a}: at most {MAX_TEXT} characters, none of them control or invisible ones"
         )
 
 

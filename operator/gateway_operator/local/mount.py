@@ -6,6 +6,7 @@ bundle. A writer killed at any point leaves at most a directory that nothing poi
 """
 
 import os
+import re
 import secrets
 import shutil
 import time
@@ -14,8 +15,24 @@ from pathlib import Path
 
 DATA_LINK = "..data"
 _NEW_LINK = "..data_tmp"
+_STAMPED = re.compile(r"\.\.\d{4}(_\d\d){5}\.[0-9a-f]{10}\Z")
 _DIRECTORY_MODE = 0o700
 _FILE_MODE = 0o600
+
+
+def foreign(directory: Path) -> str | None:
+    """The name of something in `directory` that `write` has not put there, and would remove. Raises OSError."""
+    if not directory.is_dir():
+        return None
+    return next((path.name for path in directory.iterdir() if not _ours(path)), None)
+
+
+def _ours(path: Path) -> bool:
+    if path.name in (DATA_LINK, _NEW_LINK):
+        return path.is_symlink()
+    if path.is_symlink():
+        return path.readlink() == Path(DATA_LINK) / path.name
+    return _STAMPED.match(path.name) is not None
 
 
 def write(directory: Path, files: Mapping[str, bytes]) -> None:

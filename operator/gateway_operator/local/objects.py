@@ -102,6 +102,9 @@ def _object(document: Mapping[str, Any], *, api_version: str, kind: str, prefix:
         return _refused(prefix, "apiVersion", f"the version {version!r} is not known; write {GROUP}/{VERSION}")
     if ours and kind not in KINDS:
         return _refused(prefix, "kind", f"{GROUP} has no kind {kind!r}; {_suggestion(kind, KINDS)}")
+    if kind in KINDS and not ours and _means_our_group(group):
+        # Passed over as a stranger's, a policy would no longer close what it closes.
+        return _refused(prefix, "apiVersion", f"{api_version!r} is not the group of a {kind}; write {GROUP}/{VERSION}")
     if not ours and (api_version != "v1" or kind not in CORE_KINDS):
         return LocalObject(prefix=prefix, note=f"skipped: {kind} of {api_version} has no meaning without a cluster")
     ref, faults = _reference(document, kind)
@@ -113,6 +116,10 @@ def _object(document: Mapping[str, Any], *, api_version: str, kind: str, prefix:
         value, more = _config_map(document, ref)
         faults += more
     return LocalObject(prefix=prefix, ref=ref, manifest=document, value=value, faults=tuple(faults))
+
+
+def _means_our_group(group: str) -> bool:
+    return not group or bool(difflib.get_close_matches(group.lower(), [GROUP], cutoff=0.8))
 
 
 def _reference(document: Mapping[str, Any], kind: str) -> tuple[ObjectRef | None, list[Fault]]:
@@ -229,11 +236,15 @@ def _suggestion(name: str, known: Iterable[str]) -> str:
 
 
 def _type_name(value: Any) -> str:
-    if isinstance(value, bool):
-        return f"the boolean {str(value).lower()}"
-    if isinstance(value, int | float):
-        return f"the number {value}"
-    names: dict[type, str] = {list: "a list", dict: "a mapping", str: "a string"}
+    """Never the value: in a Secret the number may be the password."""
+    names: dict[type, str] = {
+        bool: "a boolean",
+        int: "a number",
+        float: "a number",
+        list: "a list",
+        dict: "a mapping",
+        str: "a string",
+    }
     return names.get(type(value), "nothing")
 
 

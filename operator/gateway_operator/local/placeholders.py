@@ -8,15 +8,20 @@ from typing import Any
 from gateway_operator.compiler import Finding, ObjectRef, Secret, Snapshot
 
 PLACEHOLDER = b"not-in-these-files"
+ELSEWHERE = frozenset({"SecretNotFound", "ConfigMapNotFound"})
+"""Errors on a cluster, warnings about files: whoever keeps manifests in git keeps Secrets somewhere else."""
+_CERTIFICATES = "caRef"
 _STEP = re.compile(r"([^.\[\]]+)|\[(\d+)\]")
 
 
 def with_placeholders(snapshot: Snapshot, findings: Iterable[Finding]) -> Snapshot:
-    """The snapshot with a Secret for every reference that the findings miss."""
+    """The snapshot with a Secret for every credential that the findings miss. Nothing can stand for certificates."""
     manifests = {resource.ref: resource.manifest for resource in snapshot.resources}
     data: dict[tuple[str, str], dict[str, bytes]] = {}
     for finding in findings:
         if finding.reason != "SecretNotFound":
+            continue
+        if finding.path.endswith(_CERTIFICATES):
             continue
         reference = _at(manifests.get(finding.ref, {}), finding.path)
         name, key = _members(reference)
@@ -27,8 +32,8 @@ def with_placeholders(snapshot: Snapshot, findings: Iterable[Finding]) -> Snapsh
 
 
 def missing(findings: Iterable[Finding]) -> list[tuple[ObjectRef, str, str]]:
-    """Object, path and message of every Secret that is not there."""
-    return [(each.ref, each.path, each.message) for each in findings if each.reason == "SecretNotFound"]
+    """Object, path and message of every Secret and ConfigMap that is not there."""
+    return [(each.ref, each.path, each.message) for each in findings if each.reason in ELSEWHERE]
 
 
 def _at(value: Any, path: str) -> Any:

@@ -5,8 +5,8 @@ from typing import Any
 
 from gateway_config.bundle import CREDENTIALS_FILE, INDEX_FILE, part_file
 from gateway_operator.compiler import ObjectRef
-
-MANAGED_BY = "claude-gateway-operator"
+from gateway_operator.compiler.keys import GATEWAY_LABEL
+from gateway_operator.compiler.references import MANAGED_BY_LABEL, MANAGER
 
 
 def config_secrets(
@@ -34,8 +34,8 @@ def _secret(gateway: ObjectRef, name: str, data: dict[str, str]) -> dict[str, An
             "name": name,
             "namespace": gateway.namespace,
             "labels": {
-                "app.kubernetes.io/managed-by": MANAGED_BY,
-                "claude-gateway.dev/gateway": gateway.name,
+                MANAGED_BY_LABEL: MANAGER,
+                GATEWAY_LABEL: gateway.name,
             },
         },
         "type": "Opaque",

@@ -12,6 +12,8 @@ from gateway_config.bundle import INDEX_FILE
 from gateway_operator.local import mount
 
 _MODE = 0o700
+_BUNDLE = "config"
+_GIT_IGNORE = ".gitignore"
 
 
 class StateError(Exception):
@@ -23,7 +25,7 @@ class State:
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
-        self.bundle = directory / "config"
+        self.bundle = directory / _BUNDLE
         """What the proxy's `--config` points at."""
         self.admin_token_file = directory / "admin-token"
         self.admin_token = secrets.token_urlsafe(32)
@@ -57,12 +59,18 @@ def opened(directory: Path) -> Iterator[State]:
     """The state directory, made and locked. Raises StateError."""
     try:
         directory.mkdir(mode=_MODE, parents=True, exist_ok=True)
-        lock = os.open(directory / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        stranger = mount.foreign(directory / _BUNDLE)
+        lock = os.open(directory / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
     except OSError as error:
         raise StateError(
             f"the state directory {directory} cannot be used: {error.strerror}; choose another with --state"
         ) from None
     try:
+        if stranger is not None:
+            raise StateError(
+                f"{directory / _BUNDLE} holds {stranger!r}, which would be removed and is not of a gateway; choose "
+                "another directory with --state"
+            )
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
@@ -77,8 +85,11 @@ def opened(directory: Path) -> Iterator[State]:
         state = State(directory)
         try:
             state.write_admin_token()
+            if not (directory / _GIT_IGNORE).exists():
+                # Manifests are kept in git, and credentials lie in here.
+                (directory / _GIT_IGNORE).write_text("*\n")
         except OSError as error:
-            raise StateError(f"{state.admin_token_file}: cannot be written: {error.strerror}") from None
+            raise StateError(f"{directory}: cannot be written: {error.strerror}") from None
         yield state
     finally:
         os.close(lock)

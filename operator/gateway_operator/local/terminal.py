@@ -13,6 +13,8 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
+from gateway_operator.compiler.findings import printable
+
 QUEUE_LINES = 2000
 CLOSE_SECONDS = 2.0
 Part = str | tuple[str, str]
@@ -93,7 +95,8 @@ class Terminal:
 
 
 def rendered_audit(line: bytes) -> Text | None:
-    """An audit line as a person reads it, or None for one that says nothing new to the person in front of `up`."""
+    """An audit line as a person reads it, or None for one that says nothing new to the person in front of `up`. What a
+    client wrote cannot steer the terminal."""
     event = _object(line)
     if event is None:
         return Text(_decoded(line))
@@ -115,7 +118,9 @@ def rendered_audit(line: bytes) -> Text | None:
             (f"{status} ", "red"),
             f"{who}  {event.get('event')} {event.get('reason', '')} {event.get('path', '')}",
         ]
-    return Text.assemble(*parts)
+    return Text.assemble(
+        *(printable(part) if isinstance(part, str) else (printable(part[0]), part[1]) for part in parts)
+    )
 
 
 def rendered_log(line: bytes) -> Text | None:

@@ -92,6 +92,7 @@ class _Run:
         self._revision = ""
         self._rejected = False
         self._shown: frozenset[Remark] = frozenset()
+        self._noted: frozenset[Problem] = frozenset()
 
     async def run(self) -> None:
         loop = asyncio.get_running_loop()
@@ -107,6 +108,7 @@ class _Run:
 
                 demo = await stack.enter_async_context(DemoUpstream().serving())
             wanted = addresses.parse(options.listen)
+            public_url = None if options.public_url is None else addresses.public_url(options.public_url)
             builder = Builder(
                 directory=options.directory,
                 gateway_name=options.gateway,
@@ -114,12 +116,12 @@ class _Run:
                 secret_values=secret_values,
                 demo=DemoTarget(demo.url, demo.credential) if demo else None,
             )
-            builder.public_url = options.public_url or wanted.url
+            builder.public_url = public_url or wanted.url
             changes = await stack.enter_async_context(self._watched(builder))
             build = await self._first_build(builder)
             kept = stack.enter_context(state.opened(options.state or options.directory / STATE_DIRECTORY))
             listen = addresses.free(wanted, option="--listen")
-            if listen != wanted and options.public_url is None:
+            if listen != wanted and public_url is None:
                 builder.public_url = listen.url
                 build = await asyncio.to_thread(builder.build)
             self._write(build, kept)
@@ -149,8 +151,6 @@ class _Run:
             nothing = f"no usable ProviderBinding refers to the gateway {build.gateway.namespace}/{build.gateway.name}"
             problems = [build.problem(error) for error in build.errors]
             raise RejectedError(problems or [Problem(str(self._options.directory), 0, "", nothing)])
-        for note in build.manifests.notes:
-            self._terminal.say(("note: ", "dim"), str(note))
         self._show_findings(build)
         return build
 
@@ -270,6 +270,10 @@ class _Run:
 
     def _show_findings(self, build: Build) -> None:
         """What is new, and what is no longer so."""
+        for note in build.manifests.notes:
+            if note not in self._noted:
+                self._terminal.say(("note: ", "dim"), str(note))
+        self._noted = frozenset(build.manifests.notes)
         found = frozenset(build.errors + build.warnings)
         for show, remarks in ((self._terminal.error, build.errors), (self._terminal.warning, build.warnings)):
             fresh = [remark for remark in remarks if remark not in self._shown]

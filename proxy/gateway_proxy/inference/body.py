@@ -142,7 +142,10 @@ def scan(body: bytes | memoryview) -> Members:
     if shortest == len(body):
         return Members(body, values, None)
     body = bytes(body)
-    return Members(body, values, _walked(body, values))
+    try:
+        return Members(body, values, _walked(body, values))
+    except RecursionError:
+        raise _too_deep() from None
 
 
 def _values_of(body: bytes | memoryview) -> dict[str, msgspec.Raw]:
@@ -164,7 +167,7 @@ def _values_of(body: bytes | memoryview) -> dict[str, msgspec.Raw]:
     except msgspec.ValidationError:
         raise errors.invalid_request("the request body must be a JSON object", reason="BodyNotAnObject") from None
     except RecursionError:
-        raise errors.invalid_request("the request body is nested too deeply", reason="BodyTooDeep") from None
+        raise _too_deep() from None
     except UnicodeDecodeError:
         raise errors.invalid_request("the request body is not valid UTF-8", reason="BodyNotJSON") from None
     except msgspec.DecodeError as error:
@@ -237,6 +240,10 @@ def _value_end(text: str, start: int, body: bytes, raw: msgspec.Raw | None) -> i
 
 def _skip(text: str, position: int) -> int:
     return _BLANKS(text, position).end()  # type: ignore[union-attr] # the pattern matches anything
+
+
+def _too_deep() -> errors.GatewayError:
+    return errors.invalid_request("the request body is nested too deeply", reason="BodyTooDeep")
 
 
 def _too_many() -> errors.GatewayError:

@@ -251,6 +251,8 @@ class _Run:
                 self._unanswered(self._ending.status, "drained")
             else:
                 self._unanswered(CLIENT_GONE, "client_gone")
+        elif self._ending is not None:
+            self._refused(self._ending)
 
     def _unanswered(self, status: int, outcome: str) -> None:
         """The audit line of a request that no upstream answered."""

@@ -5,7 +5,7 @@ import asyncio
 from typing import Final, Protocol
 
 from gateway_proxy import errors
-from gateway_proxy.client_request import ClientRequest
+from gateway_proxy.client_request import STALL_SECONDS, ClientRequest
 from gateway_proxy.errors import GatewayError
 from gateway_proxy.inference import sse
 from gateway_proxy.upstream.errors import IdleTimeoutError, ProtocolError, UpstreamError
@@ -16,8 +16,6 @@ EVENT_LIMIT: Final = 256 * 1024
 """Bytes of an unfinished event that are held back. A longer one is sent on in pieces, without a border to stop at."""
 METERED_LIMIT: Final = 4 * 1024 * 1024
 """Bytes of a whole answer that are kept for its usage."""
-STALL_SECONDS: Final = 300.0
-"""How long a client may take nothing before it counts as gone."""
 
 _CHUNKED: Final = b"transfer-encoding: chunked\r\n"
 _PING_CHUNK: Final = chunk(sse.PING)
@@ -104,6 +102,8 @@ class EventRelay(_Relay):
         connection.ticking = self.tick
         try:
             self._exchange.attach(self)
+            if connection.writing_paused and not self.outcome:
+                self.pause()  # since before this answer
             await self._until_over()
         finally:
             connection.ticking = None
@@ -267,6 +267,8 @@ class RawRelay(_Relay):
         connection.ticking = self.tick
         try:
             self._exchange.attach(self)
+            if connection.writing_paused and not self.outcome:
+                self.pause()  # since before this answer
             await self._until_over()
         finally:
             connection.ticking = None

@@ -145,6 +145,8 @@ class Router:
                 raise ProtocolError("no response head")
             if head.status == 200 and _is_plain_events(head):
                 silent = await self._first_event(exchange)
+                if not silent and exchange.whole(0) is not None:
+                    raise ProtocolError("an event stream that ended without an event")
                 return Answer(route, exchange, head, None, events=True, silent=silent)
             if head.status == 200 and stream:
                 return Answer(route, exchange, head, None, events=False, silent=False)

@@ -110,6 +110,7 @@ class UpstreamConnection(asyncio.Protocol):
             self._transport.writelines((head, body))
 
     def _head(self, exchange: Exchange, data: bytes) -> None:
+        exchange.touched = True
         searched = max(len(self._buffer) - 3, 0)
         if self._buffer:
             data = self._buffer + data

@@ -64,6 +64,7 @@ class Exchange:
         "head",
         "heard",
         "paused",
+        "touched",
     )
 
     def __init__(
@@ -87,6 +88,8 @@ class Exchange:
         self._waiter: asyncio.Future[None] | None = None
         self.heard = False
         """Set by the connection with each packet, cleared by the tick."""
+        self.touched = False
+        """Set by the connection with the first byte of a response, an interim one too."""
         self.head: ResponseHead | None = None
         self.complete = False
         self.error: UpstreamError | None = None
@@ -97,7 +100,7 @@ class Exchange:
     @property
     def untouched(self) -> bool:
         """Whether not one byte of a response has come."""
-        return self.head is None and not self.heard
+        return self.head is None and not self.touched
 
     # --- called by the connection ---
 
@@ -201,18 +204,21 @@ class Exchange:
         """Hands everything held so far and everything to come to `sink`."""
         self._sink = sink
         early, self._early = self._early, []
+        # Only what was held here may have paused the reading so far; from now on the sink does.
+        held_back, self.paused = self.paused, False
         for data, spans, border in early:
             sink.packet(data, spans, border)
         if self.complete:
             sink.ended()
         elif self.error is not None:
             sink.failed(self.error)
-        elif self.paused and self._early_bytes > _EARLY_LIMIT:
-            self._early_bytes = 0
+        elif held_back and not self.paused:
             self.resume()
 
     def pause(self) -> None:
         """Stops reading from the upstream: the client takes no more."""
+        if self.complete or self.error is not None:
+            return  # the connection may serve another exchange by now
         self.paused = True
         self._carrier.pause()
 
@@ -224,6 +230,9 @@ class Exchange:
         """Ends the exchange at once, unless it is over; the connection is not used again."""
         if not self.complete and self.error is None:
             self._carrier.abort()
+        # The relay holds the exchange: a circle would keep both, and the answer, until the collector comes.
+        self._sink = None
+        self._early = []
 
     def _event(self) -> "asyncio.Future[None]":
         """Done when something has happened."""

@@ -89,8 +89,9 @@ class Pool:
             first_byte_seconds=timeouts.first_byte_seconds,
             idle_seconds=timeouts.idle_seconds,
         )
-        self._ticker.add(connection)
         connection.send(head, body, exchange)
+        if not connection.closed:
+            self._ticker.add(connection)
         return exchange
 
     def _reuse(self) -> UpstreamConnection | None:

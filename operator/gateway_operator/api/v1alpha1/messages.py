@@ -47,7 +47,10 @@ def messages(model: type[BaseModel], detail: ErrorDetails) -> Iterator[tuple[Pat
         yield place[:-2], f"keys must be strings, got {shown(value)}"
     else:
         plain = field_place(model, place)
-        if plain != place and kind in _TYPES:
+        if any(str(step).endswith("SecretRef") for step in plain):
+            # The secret itself, where its name belongs: told without it.
+            yield plain, _words(kind, context, value).partition(", got ")[0]
+        elif plain != place and kind in _TYPES:
             yield plain, f"must be a string or a whole number, got {shown(value)}; put it in quotes"
         else:
             yield plain, _words(kind, context, value)

@@ -1,0 +1,66 @@
+"""An upstream whose certificate a company's own authority has signed."""
+
+import ssl
+from collections.abc import Iterator
+
+import pytest
+import trustme
+from tests.standins import messages
+from tests.standins.anthropic_upstream import AnthropicUpstream
+from tests.standins.gateway import Gateway
+from tests.standins.manifests import NAMESPACE, Manifest, smallest
+
+BODY = b'{"model":"claude-sonnet-5-5"}'
+STREAMED = b'{"model":"claude-sonnet-5-5","stream":true}'
+TRUSTING = {
+    "egress": {"allowLoopback": True, "caRef": {"kind": "ConfigMap", "name": "corp-ca", "key": "ca.crt"}},
+}
+
+
+@pytest.fixture(scope="module")
+def authority() -> trustme.CA:
+    return trustme.CA()
+
+
+@pytest.fixture
+def tls_upstream(authority: trustme.CA) -> Iterator[AnthropicUpstream]:
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    authority.issue_cert("127.0.0.1").configure_cert(context)
+    with AnthropicUpstream(tls=context) as upstream:
+        yield upstream
+        assert upstream.problems == []
+
+
+def config_map(authority: trustme.CA) -> Manifest:
+    return {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": {"name": "corp-ca", "namespace": NAMESPACE},
+        "data": {"ca.crt": authority.cert_pem.bytes().decode()},
+    }
+
+
+def test_it_is_reached_with_its_authority(
+    gateway: Gateway, tls_upstream: AnthropicUpstream, authority: trustme.CA
+) -> None:
+    gateway.load([*smallest(tls_upstream.url, **TRUSTING), config_map(authority)])
+    assert gateway.messages(BODY).status == 200
+    assert gateway.messages(STREAMED).body == b"".join(messages.events())
+    assert tls_upstream.connections == 1, "the second request went the same way"
+
+
+def test_without_it_nothing_is_sent(gateway: Gateway, tls_upstream: AnthropicUpstream) -> None:
+    gateway.load(smallest(tls_upstream.url))
+    answer = gateway.messages(BODY)
+    assert (answer.status, answer.error[0]) == (502, "api_error")
+    assert tls_upstream.requests == []
+    assert any("the certificate is not trusted" in line["message"] for line in gateway.logs())
+
+
+def test_an_authority_that_comes_later_is_taken_up_by_a_reload(
+    gateway: Gateway, tls_upstream: AnthropicUpstream, authority: trustme.CA
+) -> None:
+    gateway.load(smallest(tls_upstream.url))
+    assert gateway.messages(BODY).status == 502
+    gateway.load([*smallest(tls_upstream.url, **TRUSTING), config_map(authority)])
+    assert gateway.messages(BODY).status == 200
