@@ -139,3 +139,15 @@ def test_a_half_closed_client_gets_its_answer_or_is_let_go(gateway: Gateway) -> 
         with contextlib.suppress(ClosedEarlyError):
             assert client.response().status == 200
     eventually(lambda: gateway.status()["open_streams"] == 0, what="no stream open")
+
+
+def test_a_client_that_takes_no_answers_is_not_served_on(gateway: Gateway) -> None:
+    before = gateway.resident_bytes()
+    asked = request_bytes("GET", "/protocol", []) * 2000
+    with socket.create_connection(("127.0.0.1", gateway.port)) as client:
+        client.settimeout(1)
+        with contextlib.suppress(TimeoutError):
+            for _ in range(50):
+                client.sendall(asked)
+            raise AssertionError("100,000 requests were taken from a client that reads no answer")
+    assert gateway.resident_bytes() - before < 32 * MIB

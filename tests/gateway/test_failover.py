@@ -200,3 +200,12 @@ def test_streams_share_nothing_between_upstreams(
     second.script(*stream(messages.events(messages.text("from the second"))))
     body = gateway.messages(STREAMED).body
     assert body == b"".join(messages.events(messages.text("from the second")))
+
+
+def test_an_event_stream_without_an_event_is_no_answer(
+    gateway: Gateway, upstream: AnthropicUpstream, second: AnthropicUpstream
+) -> None:
+    gateway.load(both(upstream, second))
+    upstream.respond = always(*stream([]))
+    assert b"message_stop" in gateway.messages(STREAMED).body
+    assert len(second.requests) == 1

@@ -215,3 +215,23 @@ def _alive(pid: int) -> bool:
         return ") Z " not in Path(f"/proc/{pid}/stat").read_text()
     except FileNotFoundError:
         return False
+
+
+def test_a_policy_that_a_typing_mistake_would_drop_stays(manifests: Path, key: str) -> None:
+    """A group that is not ours is a stranger's object; one that is meant to be ours is a mistake."""
+    closed = SMALLEST["policy.yaml"].replace("name: everyone", "name: closed")
+    closed += "  matches: [{groups: [engineering]}]\n  access: Deny\n"
+    write(manifests, {"closed.yaml": closed})
+    with up(manifests, "--demo") as gateway:
+        assert ask(gateway.port, key)[0] == 403
+        write(manifests, {"closed.yaml": closed.replace("claude-gateway.dev", "claude-gatway.dev")})
+        gateway.until("closed.yaml:1: apiVersion: ")
+        assert ask(gateway.port, key)[0] == 403
+        write(manifests, {"closed.yaml": closed.replace("claude-gateway.dev/v1alpha1", "policies.example/v1")})
+        gateway.until("note: ")
+        gateway.until(lambda: ask(gateway.port, key)[0] == 200)
+
+
+def test_git_passes_over_the_state_directory(manifests: Path) -> None:
+    with up(manifests, "--demo"):
+        assert (manifests / ".state/.gitignore").read_text() == "*\n"

@@ -60,10 +60,6 @@ class Catalogue:
     def __init__(self, models: tuple[Model, ...]) -> None:
         self.models = models
         self.names = ModelNames(models)
-        self._ids = frozenset(model.id for model in models)
-
-    def __contains__(self, model: str) -> bool:
-        return model in self._ids
 
     def default_upstream_ids(self, provider: str) -> Iterator[tuple[str, str]]:
         """(canonical id, the provider's id) of every model that a binding of this type serves without being told.

@@ -177,3 +177,14 @@ def test_a_view_behind_a_head_reads_like_the_body_itself(document: tuple[bytes, 
 def test_a_view_with_invalid_utf_8_is_refused() -> None:
     with pytest.raises(GatewayError, match="not valid UTF-8"):
         scan(memoryview(b'head\r\n\r\n{"model":"\xff"}')[8:])
+
+
+@pytest.mark.parametrize("depth", range(960, 1010, 2))
+def test_a_duplicate_member_of_any_depth_is_taken_or_refused(depth: int) -> None:
+    deep = b"[" * depth + b"]" * depth
+    body = b'{"model":"m","x":%b,"x":1}' % deep
+    try:
+        model = scan(body).model()
+    except GatewayError as error:
+        model = error.reason
+    assert model in ("m", "BodyTooDeep")

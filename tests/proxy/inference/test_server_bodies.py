@@ -184,3 +184,16 @@ async def test_head_gets_no_body() -> None:
         head = await caller.reader.readuntil(b"\r\n\r\n")
         assert head.startswith(b"HTTP/1.1 404 Not Found\r\n")
         assert (await caller.answer())[2] == b"|next"
+
+
+async def test_a_body_whose_head_came_during_another_request_is_never_read_as_a_request() -> None:
+    async with serving() as served, client(served) as caller:
+        caller.send(post("/pause") + b"POST /large HTTP/1.1\r\nhost: x\r\ncontent-length: 200000\r\n\r")
+        assert (await caller.answer())[0] == 204
+        # What looks like a head's end and another length is body, and so is the request behind it.
+        body = (
+            b"a" * 100 + b"\r\ncontent-length: 70000\r\n\r\n" + b"x" * 70_000 + b"GET /fail HTTP/1.1\r\nhost: x\r\n\r\n"
+        )
+        caller.send(b"\n" + body + b"y" * (200_000 - len(body)))
+        status, _, said = await caller.answer()
+        assert (status, said) == (200, b"200000")
