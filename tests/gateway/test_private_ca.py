@@ -7,7 +7,7 @@ import pytest
 import trustme
 from tests.standins import messages
 from tests.standins.anthropic_upstream import AnthropicUpstream
-from tests.standins.gateway import Gateway
+from tests.standins.gateway import Gateway, eventually
 from tests.standins.manifests import NAMESPACE, Manifest, smallest
 
 BODY = b'{"model":"claude-sonnet-5-5"}'
@@ -54,7 +54,9 @@ def test_without_it_nothing_is_sent(gateway: Gateway, tls_upstream: AnthropicUps
     answer = gateway.messages(BODY)
     assert (answer.status, answer.error[0]) == (502, "api_error")
     assert tls_upstream.requests == []
-    assert any("the certificate is not trusted" in line["message"] for line in gateway.logs())
+    eventually(
+        lambda: any("the certificate is not trusted" in line["message"] for line in gateway.logs()), what="the log line"
+    )
 
 
 def test_an_authority_that_comes_later_is_taken_up_by_a_reload(
