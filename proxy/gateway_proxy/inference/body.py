@@ -47,9 +47,7 @@ class Members:
 
     __slots__ = ("_places", "_values", "body")
 
-    def __init__(
-        self, body: bytes | memoryview, values: dict[str, msgspec.Raw], places: "dict[str, _Place] | None"
-    ) -> None:
+    def __init__(self, body: bytes, values: dict[str, msgspec.Raw], places: "dict[str, _Place] | None") -> None:
         self.body = body
         self._values = values
         self._places = places
@@ -126,11 +124,8 @@ class _Place:
         return self.key < other.key
 
 
-def scan(body: bytes | memoryview) -> Members:
-    """Validates the body as a JSON object and finds its members. Raises GatewayError 400.
-
-    A view shows the end of a packet whose beginning is the request's head.
-    """
+def scan(body: bytes) -> Members:
+    """Validates the body as a JSON object and finds its members. Raises GatewayError 400."""
     values = _values_of(body)
     if len(values) > MAX_MEMBERS:
         raise _too_many()
@@ -141,18 +136,15 @@ def scan(body: bytes | memoryview) -> Members:
         shortest += (len(name) if name.isascii() else len(name.encode())) + 4 + len(memoryview(value))
     if shortest == len(body):
         return Members(body, values, None)
-    body = bytes(body)
     try:
         return Members(body, values, _walked(body, values))
     except RecursionError:
         raise _too_deep() from None
 
 
-def _values_of(body: bytes | memoryview) -> dict[str, msgspec.Raw]:
+def _values_of(body: bytes) -> dict[str, msgspec.Raw]:
     try:
-        # What ends in valid UTF-8 from a line's end on is valid itself; a head may hold bytes that are not.
-        packet: bytes = body.obj if isinstance(body, memoryview) else body  # type: ignore[assignment] # bytes, as they came
-        if not (packet.isascii() or _is_utf8(packet) or (packet is not body and _is_utf8(bytes(body)))):
+        if not (body.isascii() or _is_utf8(body)):
             raise errors.invalid_request("the request body is not valid UTF-8", reason="BodyNotJSON")
         try:
             return _members_of(body)

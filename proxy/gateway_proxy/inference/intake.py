@@ -21,12 +21,12 @@ class Intake:
     def __init__(self) -> None:
         self.held = 0
 
-    def at_once(self, request: ClientRequest, *, max_bytes: int) -> bytes | memoryview | None:
+    def at_once(self, request: ClientRequest, *, max_bytes: int) -> bytes | None:
         """The body of a request that has arrived whole, as most do; None where `read` is needed."""
         payload = request.payload
         if not payload.is_eof() or "Content-Encoding" in request.headers:
             return None
-        body: bytes | memoryview = payload.read_nowait()
+        body: bytes = payload.read_nowait()
         if len(body) > max_bytes:
             raise errors.request_too_large(max_bytes)
         return body

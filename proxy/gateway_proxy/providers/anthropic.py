@@ -81,7 +81,7 @@ class AnthropicUpstream:
         self,
         target: bytes,
         headers: RawHeaders,
-        body: bytes | memoryview,
+        body: bytes,
         *,
         principal: Principal,
         stream: bool,

@@ -96,7 +96,7 @@ class UpstreamConnection(asyncio.Protocol):
 
     # --- one exchange ---
 
-    def send(self, head: bytes, body: bytes | memoryview, exchange: Exchange) -> None:
+    def send(self, head: bytes, body: bytes, exchange: Exchange) -> None:
         """Writes a whole request; the exchange gets what comes back."""
         if self._transport is None or self.closed:
             exchange.failed(BrokenConnectionError("the upstream closed the connection before the request was sent"))

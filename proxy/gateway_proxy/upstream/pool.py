@@ -53,7 +53,7 @@ class Pool:
     def idle_count(self) -> int:
         return len(self._idle)
 
-    async def exchange(self, head: bytes, body: bytes | memoryview, *, timeouts: Timeouts) -> Exchange:
+    async def exchange(self, head: bytes, body: bytes, *, timeouts: Timeouts) -> Exchange:
         """Sends one request and returns once its response head is there. Raises UpstreamError.
 
         A kept-alive connection that turns out to be closed, before a byte of response came, is no failure: the
@@ -80,9 +80,7 @@ class Pool:
             raise
         return exchange
 
-    def _send(
-        self, connection: UpstreamConnection, head: bytes, body: bytes | memoryview, timeouts: Timeouts
-    ) -> Exchange:
+    def _send(self, connection: UpstreamConnection, head: bytes, body: bytes, timeouts: Timeouts) -> Exchange:
         exchange = Exchange(
             connection,
             loop=connection.loop,

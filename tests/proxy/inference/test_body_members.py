@@ -166,19 +166,6 @@ def test_the_number_of_members_is_bounded() -> None:
         assert caught.value.reason == "TooManyMembers"
 
 
-@given(bodies(), st.sampled_from([b"POST / HTTP/1.1\r\n\r\n", b"x-name: \xe9\r\n\r\n"]))
-def test_a_view_behind_a_head_reads_like_the_body_itself(document: tuple[bytes, dict[str, Any]], head: bytes) -> None:
-    body, _ = document
-    view = memoryview(head + body)[len(head) :]
-    assert scan(view).model() == scan(body).model()
-    assert scan(view).with_model("other") == scan(body).with_model("other")
-
-
-def test_a_view_with_invalid_utf_8_is_refused() -> None:
-    with pytest.raises(GatewayError, match="not valid UTF-8"):
-        scan(memoryview(b'head\r\n\r\n{"model":"\xff"}')[8:])
-
-
 @pytest.mark.parametrize("depth", range(960, 1010, 2))
 def test_a_duplicate_member_of_any_depth_is_taken_or_refused(depth: int) -> None:
     deep = b"[" * depth + b"]" * depth
