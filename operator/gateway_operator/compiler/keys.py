@@ -9,10 +9,9 @@ from gateway_config.contract import DeveloperKey
 from gateway_operator.api.v1alpha1.conditions import Reason
 from gateway_operator.api.v1alpha1.identity import DeveloperKeys
 from gateway_operator.compiler.findings import Finding, error, warning
-from gateway_operator.compiler.references import DEVELOPER_KEY_TYPE
 from gateway_operator.compiler.snapshot import ObjectRef, Secret
+from gateway_operator.names import DEVELOPER_KEY_TYPE, GATEWAY_LABEL
 
-GATEWAY_LABEL = "claude-gateway.dev/gateway"
 MAX_CLAIM = 256
 """Characters of a user id or a group's name."""
 

@@ -24,14 +24,10 @@ from gateway_operator.api.v1alpha1.references import (
     SelectorRequirement,
 )
 from gateway_operator.compiler.snapshot import ConfigMap, Secret
+from gateway_operator.names import ADMIN_KEY_TYPE, DEVELOPER_KEY_TYPE, HOSTS_ANNOTATION, is_managed
 
 _Value = TypeVar("_Value")
 
-MANAGED_BY_LABEL = "app.kubernetes.io/managed-by"
-MANAGER = "claude-gateway-operator"
-HOSTS_ANNOTATION = "claude-gateway.dev/hosts"
-DEVELOPER_KEY_TYPE = "claude-gateway.dev/developer-key"
-ADMIN_KEY_TYPE = "claude-gateway.dev/admin-key"
 REFUSED_TYPES: Mapping[str, str] = {
     "kubernetes.io/service-account-token": "a service account's token",
     "helm.sh/release.v1": "a Helm release",
@@ -110,7 +106,7 @@ class Values:
         if secret is None:
             raise UnresolvedError(Reason.SECRET_NOT_FOUND, f"Secret {namespace}/{name} does not exist")
         refused = REFUSED_TYPES.get(secret.type)
-        if refused is None and secret.labels.get(MANAGED_BY_LABEL) == MANAGER:
+        if refused is None and is_managed(secret.labels):
             refused = "the operator's own"
         if refused is not None:
             raise UnresolvedError(

@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
+from gateway_operator.names import DEVELOPER_KEY_TYPE, GATEWAY_LABEL
+
 KEY_PREFIX: Final = "cgk_"
-SECRET_TYPE: Final = "claude-gateway.dev/developer-key"  # noqa: S105  # a type
-GATEWAY_LABEL: Final = "claude-gateway.dev/gateway"
 MAX_GATEWAY_NAME: Final = 52
 MAX_TEXT: Final = 256
 
@@ -79,7 +79,7 @@ def manifest(
         lines.append(f"  namespace: {_scalar(namespace)}")
     lines.append(f"  labels: {{{GATEWAY_LABEL}: {_scalar(gateway)}}}")
     lines += [
-        f"type: {SECRET_TYPE}",
+        f"type: {DEVELOPER_KEY_TYPE}",
         "stringData:",
         f"  sha256: {json.dumps(hashlib.sha256(key.encode()).hexdigest())}",
     ]

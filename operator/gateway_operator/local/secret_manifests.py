@@ -5,8 +5,7 @@ from typing import Any
 
 from gateway_config.bundle import CREDENTIALS_FILE, INDEX_FILE, part_file
 from gateway_operator.compiler import ObjectRef
-from gateway_operator.compiler.keys import GATEWAY_LABEL
-from gateway_operator.compiler.references import MANAGED_BY_LABEL, MANAGER
+from gateway_operator.names import GATEWAY_LABEL, MANAGED_BY_LABEL, MANAGER
 
 
 def config_secrets(

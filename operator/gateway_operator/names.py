@@ -1,0 +1,58 @@
+"""Names, labels and annotations that the operator gives to what it makes, and reads on what others make.
+
+Others rely on them: scripts find a gateway's children by these names.
+"""
+
+from collections.abc import Mapping
+from typing import Final
+
+PREFIX: Final = "claude-gateway.dev/"
+"""Of every label and annotation that is ours."""
+
+MANAGED_BY_LABEL: Final = "app.kubernetes.io/managed-by"
+MANAGER: Final = "claude-gateway-operator"
+"""Value of the managed-by label, and the field manager of every server-side apply."""
+NAME_LABEL: Final = "app.kubernetes.io/name"
+INSTANCE_LABEL: Final = "app.kubernetes.io/instance"
+PROXY: Final = "claude-gateway-proxy"
+GATEWAY_LABEL: Final = f"{PREFIX}gateway"
+"""On every child, and on the Secrets of developer and admin keys: the gateway's name. The namespace is the object's."""
+
+HOSTS_ANNOTATION: Final = f"{PREFIX}hosts"
+"""On a Secret: the hosts to which its value may be sent, separated by commas."""
+SEQUENCE_ANNOTATION: Final = f"{PREFIX}sequence"
+"""On a pod: the sequence number that its kubelet was nudged for. The only thing that the operator writes on a pod."""
+REVISION_ANNOTATION: Final = f"{PREFIX}revision"
+"""On the configuration's Secret: the revision inside."""
+
+DEVELOPER_KEY_TYPE: Final = f"{PREFIX}developer-key"
+ADMIN_KEY_TYPE: Final = f"{PREFIX}admin-key"
+
+
+def config_secret(gateway: str, part: int = 0) -> str:
+    """The Secret that holds a part of the configuration; the first holds the index too."""
+    return f"{gateway}-config-{part}" if part else f"{gateway}-config"
+
+
+def credentials_secret(gateway: str) -> str:
+    return f"{gateway}-credentials"
+
+
+def signing_secret(gateway: str) -> str:
+    """The Secret with what the operator made up itself: session signing keys and the admin port's token."""
+    return f"{gateway}-signing"
+
+
+def child_labels(gateway: str) -> dict[str, str]:
+    """Labels of every child of a gateway; also what its pods are selected by."""
+    return {
+        NAME_LABEL: PROXY,
+        INSTANCE_LABEL: gateway,
+        MANAGED_BY_LABEL: MANAGER,
+        GATEWAY_LABEL: gateway,
+    }
+
+
+def is_managed(labels: Mapping[str, str] | None) -> bool:
+    """Whether an object with these labels is the operator's own."""
+    return (labels or {}).get(MANAGED_BY_LABEL) == MANAGER
