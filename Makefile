@@ -39,6 +39,8 @@ lock: setup ## renew requirements/*.lock from pyproject.toml
 	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate \
 		--custom-compile-command "make lock" pyproject.toml --extra proxy --output-file requirements/proxy.lock
 	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate \
+		--custom-compile-command "make lock" pyproject.toml --extra operator --output-file requirements/operator.lock
+	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate \
 		--custom-compile-command "make lock" pyproject.toml --extra proxy --extra operator --group dev --output-file requirements/dev.lock
 
 clean: ## remove what setup and the tests made in this folder
