@@ -11,7 +11,7 @@ from tests.local.running import CLI
 
 
 @pytest.mark.parametrize(
-    "arguments", [[], ["up"], ["lint"], ["render"], ["explain"], ["key"], ["key", "create"]], ids=" ".join
+    "arguments", [[], ["up"], ["lint"], ["render"], ["explain"], ["status"], ["key"], ["key", "create"]], ids=" ".join
 )
 def test_every_command_has_help(arguments: list[str]) -> None:
     result = running.run(*arguments, "--help")

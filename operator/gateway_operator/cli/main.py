@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from gateway_operator.cli import explain, key, lint, render, up
+from gateway_operator.cli import explain, key, lint, render, status, up
 
 PROGRAM = "claude-gateway"
 DEBUG_VARIABLE = "CLAUDE_GATEWAY_DEBUG"
@@ -24,6 +24,7 @@ app.command(name="up")(up.up)
 app.command(name="lint")(lint.lint)
 app.command(name="render")(render.render)
 app.command(name="explain")(explain.explain)
+app.command(name="status")(status.status)
 app.add_typer(key.app, name="key")
 
 
@@ -55,6 +56,8 @@ def root(
       claude-gateway lint manifests/
     What one person may do, and which object says so:
       claude-gateway explain manifests/ --user bob@corp.example --group contractors
+    A cluster's gateways at a glance:
+      claude-gateway status --all-namespaces
 
     `claude-gateway COMMAND --help` shows what a command does. NO_COLOR turns colour off.
     """
