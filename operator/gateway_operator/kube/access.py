@@ -40,13 +40,18 @@ async def connected(*, kubeconfig: Path | None = None, context: str | None = Non
 
 
 async def found_access(
-    *, kubeconfig: Path | None = None, context: str | None = None, environment: Mapping[str, str] = os.environ
+    *,
+    kubeconfig: Path | None = None,
+    context: str | None = None,
+    environment: Mapping[str, str] = os.environ,
+    service_account: Path = SERVICE_ACCOUNT,
 ) -> Access:
     """As `connected`, the credentials alone."""
     host, port = environment.get("KUBERNETES_SERVICE_HOST"), environment.get("KUBERNETES_SERVICE_PORT")
     access: InClusterAccess | KubeconfigAccess
-    if kubeconfig is None and context is None and host and port and (SERVICE_ACCOUNT / "token").exists():
-        access = InClusterAccess(server=f"https://{f'[{host}]' if ':' in host else host}:{port}")
+    if kubeconfig is None and context is None and host and port and (service_account / "token").exists():
+        address = f"[{host}]" if ":" in host else host
+        access = InClusterAccess(server=f"https://{address}:{port}", folder=service_account)
     else:
         paths = str(kubeconfig or environment.get("KUBECONFIG") or Path.home() / ".kube" / "config")
         if not _any_file(paths):

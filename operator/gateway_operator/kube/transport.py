@@ -57,6 +57,7 @@ class Transport:
     async def close(self) -> None:
         if self._session:
             await self._session.close()
+            await asyncio.sleep(0)  # for the transports to be told
 
     async def request(
         self,
@@ -126,7 +127,10 @@ class Transport:
                 _logger.debug("%s %s: the API server warns: %s", method, target.partition("?")[0], warning)
             yield response
         finally:
-            # a body that was read to its end has given its connection back already; any other ends with it
+            # A body that was read to its end has given its connection back already. Any other ends with it, at once:
+            # to end TLS in order would wait for a server that may be silent.
+            if response.connection and response.connection.transport:
+                response.connection.transport.abort()
             response.close()
 
     async def _send(
