@@ -24,6 +24,8 @@ SEQUENCE_ANNOTATION: Final = f"{PREFIX}sequence"
 """On a pod: the sequence number that its kubelet was nudged for. The only thing that the operator writes on a pod."""
 REVISION_ANNOTATION: Final = f"{PREFIX}revision"
 """On the configuration's Secret: the revision inside."""
+APPLIED_ANNOTATION: Final = f"{PREFIX}applied"
+"""On a child: the digest of what the operator last wanted it to be, so that a field that it wants no more is noticed."""
 
 DEVELOPER_KEY_TYPE: Final = f"{PREFIX}developer-key"
 ADMIN_KEY_TYPE: Final = f"{PREFIX}admin-key"
@@ -41,6 +43,21 @@ def credentials_secret(gateway: str) -> str:
 def signing_secret(gateway: str) -> str:
     """The Secret with what the operator made up itself: session signing keys and the admin port's token."""
     return f"{gateway}-signing"
+
+
+def service_account(gateway: str) -> str:
+    """Not the gateway's own name: every namespace has a ServiceAccount `default`, and a gateway may be called that."""
+    return f"{gateway}-proxy"
+
+
+def volume_claim(gateway: str) -> str:
+    """Of an Embedded store."""
+    return f"{gateway}-state"
+
+
+def metrics_service(gateway: str) -> str:
+    """Headless, for the ServiceMonitor; the gateway's own Service has the developers' port alone."""
+    return f"{gateway}-metrics"
 
 
 def child_labels(gateway: str) -> dict[str, str]:

@@ -26,6 +26,10 @@ def _paths(case: str) -> list[str]:
         "gatewaydeployment/accepted-allowed-bindings-by-selector",
         "gatewaydeployment/accepted-egress-no-proxy",
         "gatewaydeployment/accepted-null-is-unset",
+        "gatewaydeployment/accepted-autoscaling",
+        "gatewaydeployment/accepted-exposure-http-route",
+        "gatewaydeployment/accepted-network-policy-peers",
+        "gatewaydeployment/accepted-pod-template",
         "providerbinding/accepted-smallest",
         "providerbinding/accepted-anthropic-oauth-token",
         "providerbinding/accepted-listed-models-only",
@@ -41,7 +45,7 @@ def test_nothing_to_say(case: str) -> None:
 @pytest.mark.parametrize(
     ("case", "paths"),
     [
-        ("gatewaydeployment/accepted-autoscaling", ["spec.autoscaling"]),
+        ("gatewaydeployment/accepted-store-embedded", ["spec.store"]),
         ("gatewaydeployment/accepted-oidc-public-client", ["spec.identity.oidc", "spec.store"]),
         ("gatewaydeployment/accepted-addresses-of-both-families", ["spec.http.denyCIDRs", "spec.http.trustedProxies"]),
         ("providerbinding/accepted-anthropic-workload-identity", ["spec.anthropic.workloadIdentity"]),

@@ -1,25 +1,71 @@
-"""`claude-gateway render`: the compiled configuration, and the Secrets that carry it, masked."""
+"""`claude-gateway render`: the compiled configuration and every object that comes of it, secrets masked."""
 
 import json
 from pathlib import Path
+from typing import Any
 
+import pytest
 import yaml
+from tests.children.gateways import EXAMPLES
 from tests.local import running
 from tests.local.running import GATEWAY, SECRET, SMALLEST, write
 
 CANARY = "sk-ant-canary-7f3a"
 
 
+def _objects(*arguments: str | Path) -> dict[str, Any]:
+    result = running.run("render", *arguments, "-o", "json")
+    assert result.returncode == 0, result.stderr
+    (gateway,) = json.loads(result.stdout)["gateways"]
+    return {f"{each['kind']}/{each['metadata']['name']}": each for each in gateway["objects"]}
+
+
 def test_the_configuration_and_its_secrets(tmp_path: Path) -> None:
     manifests = write(tmp_path, SMALLEST | {"secret.yaml": SECRET})
     result = running.run("render", manifests)
     assert result.returncode == 0, result.stderr
-    configuration, config, credentials = yaml.safe_load_all(result.stdout)
+    configuration, *objects = yaml.safe_load_all(result.stdout)
     assert configuration["base"]["models"] == ["claude-haiku-5-5", "claude-sonnet-5-5"]
-    assert config["metadata"]["name"] == "corp-config"
-    assert credentials["metadata"]["name"] == "corp-credentials"
-    assert credentials["stringData"]["credentials.json"].startswith("(masked, ")
+    secrets = {each["metadata"]["name"]: each for each in objects if each["kind"] == "Secret"}
+    assert set(secrets) == {"corp-config", "corp-credentials", "corp-signing"}
+    assert secrets["corp-credentials"]["stringData"]["credentials.json"].startswith("(masked, ")
+    assert secrets["corp-config"]["stringData"]["part-0"].startswith("(masked, ")
+    assert all("data" not in secret for secret in secrets.values())
     assert CANARY not in result.stdout + result.stderr
+
+
+def test_every_child_in_the_order_in_which_they_are_made(tmp_path: Path) -> None:
+    gateway = GATEWAY + "  autoscaling: {maxReplicas: 9}\n  exposure: {type: Ingress}\n"
+    kinds = [name.split("/")[0] for name in _objects(write(tmp_path, SMALLEST | {"gateway.yaml": gateway}))]
+    assert set(kinds) == {
+        "Secret",
+        "ServiceAccount",
+        "NetworkPolicy",
+        "PodDisruptionBudget",
+        "Service",
+        "ServiceMonitor",
+        "Ingress",
+        "Deployment",
+        "HorizontalPodAutoscaler",
+    }
+    assert kinds[-2:] == ["Deployment", "HorizontalPodAutoscaler"]
+
+
+def test_an_image_of_ones_own(tmp_path: Path) -> None:
+    deployment = _objects(write(tmp_path, SMALLEST), "--image", "registry.example/own:1")["Deployment/corp"]
+    assert deployment["spec"]["template"]["spec"]["containers"][0]["image"] == "registry.example/own:1"
+
+
+@pytest.mark.parametrize(
+    "example", sorted(path.parent for path in EXAMPLES.glob("*/gateway.yaml")), ids=lambda it: it.name
+)
+def test_examples(example: Path) -> None:
+    assert {"Deployment/corp", "Service/corp", "Secret/corp-config"} <= set(_objects(example))
+
+
+def test_yaml_without_anchors(tmp_path: Path) -> None:
+    # People copy parts of it, and an alias means nothing elsewhere.
+    assert "&id" not in running.run("render", write(tmp_path, SMALLEST)).stdout
 
 
 def test_json_of_several_gateways(tmp_path: Path) -> None:

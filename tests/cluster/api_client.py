@@ -48,14 +48,27 @@ class Answer:
 class ApiClient:
     """Objects are sent as manifests; where they go is learned from discovery.
 
-    Every write asks for strict field validation: an unknown or duplicate field is an error, not a warning.
+    Every write asks for strict field validation: an unknown or duplicate field is an error, not a warning. We show who
+    we are with a token or with a client certificate and its key; `user`, if given, is whom we act as.
     """
 
-    def __init__(self, url: str, *, token: str, certificate: Path, user: str | None = None) -> None:
+    def __init__(
+        self,
+        url: str,
+        *,
+        certificate: Path,
+        token: str = "",
+        client_certificate: tuple[Path, Path] | None = None,
+        user: str | None = None,
+    ) -> None:
         self.url = url
         self._address = urlsplit(url)
         self._tls = ssl.create_default_context(cafile=str(certificate))
-        self._headers = {"Authorization": f"Bearer {token}"} | ({"Impersonate-User": user} if user else {})
+        if client_certificate is not None:
+            self._tls.load_cert_chain(*client_certificate)
+        self._headers = ({"Authorization": f"Bearer {token}"} if token else {}) | (
+            {"Impersonate-User": user} if user else {}
+        )
         self._resources: dict[tuple[str, str], tuple[str, bool]] = {}
 
     def request(

@@ -64,9 +64,19 @@ def test_a_store_of_its_own_is_enough() -> None:
 
 
 def test_fields_of_later_versions_are_told() -> None:
-    found = lint(snapshot(gateway(replicas=3, safeguards="Refuse"), binding(weight=3), policy(), secret()))
+    found = lint(
+        snapshot(gateway(session={"loginNotice": "Hello"}, safeguards="Refuse"), binding(weight=3), policy(), secret())
+    )
     assert {(each.ref.kind, each.path, each.reason, each.severity) for each in found} == {
-        ("GatewayDeployment", "spec.replicas", "NotImplemented", Severity.WARNING),
+        ("GatewayDeployment", "spec.session.loginNotice", "NotImplemented", Severity.WARNING),
         ("GatewayDeployment", "spec.safeguards", "NotImplemented", Severity.WARNING),
         ("ProviderBinding", "spec.weight", "NotImplemented", Severity.WARNING),
     }
+
+
+def test_an_embedded_store_is_told_to_belong_to_one_pod() -> None:
+    embedded = snapshot(gateway(store={"type": "Embedded"}), binding(), policy(), secret())
+    found = {(each.path, each.reason, each.severity) for each in lint(embedded)}
+    assert ("spec.store.type", "SinglePod", Severity.WARNING) in found
+    # Without a cluster there is one process anyway.
+    assert "SinglePod" not in {each.reason for each in lint(embedded, store_default="Embedded")}

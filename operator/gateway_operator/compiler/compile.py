@@ -100,6 +100,7 @@ def _compile(inventory: Inventory, ref: ObjectRef, store_default: StoreDefault) 
     if gateway is None:
         return Compiled(configuration=None, findings=tuple(sorted(findings)))
     findings += gateway_parts.store_findings(gateway, ref, store_default)
+    findings += gateway_parts.shape_findings(gateway, ref, store_default)
     refused = any(finding.reason == Reason.STORE_REQUIRED for finding in findings)
 
     catalogue, problems = gateway_catalogue(gateway, ref)

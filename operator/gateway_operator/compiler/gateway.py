@@ -5,7 +5,8 @@ from typing import Literal
 from gateway_config.contract import Egress, GatewayIdentity, Limits
 from gateway_operator.api.v1alpha1 import GatewayDeployment
 from gateway_operator.api.v1alpha1.conditions import Reason
-from gateway_operator.compiler.findings import Finding, error
+from gateway_operator.api.v1alpha1.storage import StoreType
+from gateway_operator.compiler.findings import Finding, error, warning
 from gateway_operator.compiler.references import UnresolvedError, Values
 from gateway_operator.compiler.snapshot import ObjectRef
 
@@ -56,3 +57,14 @@ def store_findings(gateway: GatewayDeployment, ref: ObjectRef, store_default: St
         error(ref, path, Reason.STORE_REQUIRED, f"needs a store for {what}: set spec.store (Embedded or Postgres)")
         for path, what in wants
     ]
+
+
+def shape_findings(gateway: GatewayDeployment, ref: ObjectRef, store_default: StoreDefault) -> list[Finding]:
+    """What an admin should know of the pods that the gateway asks for. Without a cluster there is nothing to scale."""
+    if gateway.spec.store.type != StoreType.EMBEDDED or store_default != "None":
+        return []
+    message = (
+        "Embedded: the store belongs to one pod: the gateway does not scale, and a rollout ends the pod before the "
+        "next one starts; for more than one pod take a Postgres store"
+    )
+    return [warning(ref, "spec.store.type", Reason.SINGLE_POD, message)]

@@ -9,7 +9,7 @@ from gateway_operator.api.v1alpha1.lists import map_list
 
 
 class ConditionType(Choice):
-    """All four are there from first sight on, and each says something good."""
+    """The first four are there from first sight on, and each says something good."""
 
     ACCEPTED = "Accepted"
     """The object itself is sound."""
@@ -19,6 +19,12 @@ class ConditionType(Choice):
     """Every ready proxy pod has loaded a revision that contains this generation of the object."""
     READY = "Ready"
     """The summary of the other three."""
+    METRIC_UNAVAILABLE = "MetricUnavailable"
+    """There only while it is True, on a gateway whose autoscaler cannot read a metric that it scales by."""
+
+
+STANDING: Final = (ConditionType.ACCEPTED, ConditionType.RESOLVED_REFS, ConditionType.PROGRAMMED, ConditionType.READY)
+"""The conditions that are always there."""
 
 
 class ConditionStatus(Choice):
@@ -59,6 +65,18 @@ class Reason(Choice):
     BINDING_NOT_FOUND = "BindingNotFound"
     NOT_ALLOWED_BY_GATEWAY = "NotAllowedByGateway"
     """The gateway's allowedBindings or allowedPolicies do not take objects of this namespace."""
+    EXPOSURE_UNAVAILABLE = "ExposureUnavailable"
+    """The cluster does not have the kind of object that `exposure.type` asks for."""
+    NAME_TAKEN = "NameTaken"
+    """An object that is not the operator's has the name of one of the gateway's own; it is left alone."""
+    CONFIG_TOO_LARGE = "ConfigTooLarge"
+    """The compiled configuration does not fit into its Secrets; the last one that did stays in force."""
+    SIGNING_KEYS_INVALID = "SigningKeysInvalid"
+    """The Secret of the session signing keys cannot be read; it is left alone, and the last configuration stays."""
+    CHILD_REFUSED = "ChildRefused"
+    """The API server refuses an object that the gateway needs, such as for a quota or an admission rule."""
+    SINGLE_POD = "SinglePod"
+    """A warning: an Embedded store belongs to one pod: the gateway does not scale, and a rollout interrupts it."""
     NO_BINDINGS = "NoBindings"
     """A warning: the gateway has no binding that can serve, so every request fails."""
     NO_POLICIES = "NoPolicies"
@@ -92,6 +110,18 @@ class Reason(Choice):
     REFS_NOT_RESOLVED = "RefsNotResolved"
     """Not programmed because a reference is not resolved."""
     NO_READY_PODS = "NoReadyPods"
+    NOT_ACCEPTED = "NotAccepted"
+    """Not programmed because this generation is not accepted."""
+    GATEWAY_NOT_ACCEPTED = "GatewayNotAccepted"
+    """Not programmed because the gateway itself cannot be compiled; what its pods have stays in force."""
+    NOT_WRITTEN = "NotWritten"
+    """Not programmed because no configuration in the cluster holds this generation yet."""
+    PODS_BEHIND = "PodsBehind"
+    """A ready pod has not loaded a revision that holds this generation, or does not say."""
+    PODS_NOT_READY = "PodsNotReady"
+    """Fewer pods are ready than the gateway should have."""
+    METRIC_UNAVAILABLE = "MetricUnavailable"
+    """No metrics adapter serves what the autoscaler scales by, so it scales by the other metrics only, or not at all."""
     READY = "Ready"
 
 
@@ -143,7 +173,7 @@ UNKNOWN_CONDITIONS: Final[tuple[dict[str, Any], ...]] = tuple(
         "message": "Waiting for the operator",
         "lastTransitionTime": "1970-01-01T00:00:00Z",
     }
-    for kind in ConditionType
+    for kind in STANDING
 )
 """What the API server puts into an object's status before anybody has looked at it: tools take an object without
 status as current."""

@@ -35,7 +35,11 @@ class IngressExposure(Model):
     ] = None
     annotations: Annotated[
         Annotations,
-        doc("Annotations of the Ingress. Default: none.", example={"cert-manager.io/cluster-issuer": "corp"}),
+        doc(
+            "Annotations of the Ingress. They win over those that every Ingress gets, which keep streams alive in "
+            "ingress-nginx. Default: none.",
+            example={"cert-manager.io/cluster-issuer": "corp"},
+        ),
     ] = {}
 
 

@@ -61,13 +61,18 @@ class Resources(Model):
     requests: Annotated[
         ResourceQuantities | None,
         doc(
-            "What the scheduler reserves. Default: 250m CPU and 256Mi memory.",
+            "What the scheduler reserves; a resource that is not named keeps its default. Default: 250m CPU and "
+            "256Mi memory, no more than the limits; an empty object: nothing.",
             example={"cpu": "500m", "memory": "256Mi"},
         ),
     ] = None
     limits: Annotated[
         ResourceQuantities | None,
-        doc("What a container may use at most. Default: 1Gi memory, no CPU limit.", example={"memory": "1Gi"}),
+        doc(
+            "What a container may use at most; a resource that is not named keeps its default. Default: 1Gi memory, "
+            "no CPU limit; an empty object: no limit at all.",
+            example={"memory": "1Gi"},
+        ),
     ] = None
 
 
@@ -220,7 +225,7 @@ class PodTemplate(Model):
         doc(
             "ServiceAccount of the pods, for cloud identities (podIdentity). The pods hold no token for the "
             "Kubernetes API. "
-            "Default: one that the operator makes.",
+            "Default: `NAME-proxy`, which the operator makes.",
             example="claude-gateway",
         ),
     ] = None

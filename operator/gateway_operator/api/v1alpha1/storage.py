@@ -33,7 +33,7 @@ class PostgresStore(Model):
 
 
 class EmbeddedStore(Model):
-    """SQLite on a volume of the one pod."""
+    """SQLite on a volume of the one pod. The volume, NAME-state, outlives the gateway."""
 
     storage_class_name: Annotated[
         str, doc("StorageClass of the volume. Default, and when empty: the cluster's.", example="fast", max_length=253)
