@@ -8,7 +8,7 @@ import pytest
 from tests.cluster.api_client import ApiClient
 
 from gateway_operator.kube.client import KubeClient
-from gateway_operator.kube.errors import ConflictError, NotFoundError
+from gateway_operator.kube.errors import ConflictError, InvalidError, NotFoundError
 from gateway_operator.kube.resources import CONFIG_MAPS, GATEWAY_DEPLOYMENTS
 
 
@@ -74,3 +74,14 @@ async def test_a_status_is_applied_apart_from_the_spec(client: KubeClient, api: 
     read = await client.get(GATEWAY_DEPLOYMENTS, namespace, "g")
     assert read
     assert read["spec"] == applied["spec"]
+
+
+async def test_an_unknown_field_is_the_manifest_at_fault(client: KubeClient, namespace: str) -> None:
+    manifest = {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": {"name": "typo", "namespace": namespace},
+        "spec": {"ports": [{"port": 80, "nmae": "http"}]},
+    }
+    with pytest.raises(InvalidError, match="nmae"):
+        await client.apply(manifest)

@@ -48,7 +48,7 @@ class GoneError(KubeError):
 
 
 class InvalidError(KubeError):
-    """422: the object breaks its schema or a rule; the message has the fields."""
+    """The object breaks its schema or a rule; the message has the fields."""
 
 
 class UnavailableError(KubeError):
@@ -57,6 +57,10 @@ class UnavailableError(KubeError):
     A write may have happened or not.
     """
 
+
+_UNTYPED = "failed to create typed patch object"
+"""How server-side apply refuses an unknown field or a list key that stands twice: with a 500, though the manifest is at
+fault."""
 
 _BY_STATUS: dict[int, type[KubeError]] = {
     401: UnauthorizedError,
@@ -80,6 +84,8 @@ def refusal(request: str, status: int, body: Any, *, retry_after: float | None =
     else:  # not the API server's own way to speak: a proxy's page is cut to its beginning
         message = " ".join(str(body).split())[:200]
     kind = UnavailableError if status >= 500 else _BY_STATUS.get(status, KubeError)
+    if status == 500 and _UNTYPED in message:
+        kind = InvalidError
     if status == 409 and reason == "AlreadyExists":
         kind = AlreadyExistsError
     return kind(f"{request}: {status}: {message}", status=status, reason=reason, retry_after=retry_after, name=name)
