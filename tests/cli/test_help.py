@@ -45,7 +45,7 @@ def test_completion() -> None:
     ("arguments", "code", "told"),
     [
         (["nope"], 2, "error: No such command 'nope'; see claude-gateway --help"),
-        (["lint"], 2, "error: Missing argument 'DIR...'; see claude-gateway lint --help"),
+        (["lint"], 2, "error: say what to read: DIR, or a cluster by --context, --namespace or -A"),
         (["up"], 1, "error: Missing argument 'DIR'; see claude-gateway up --help"),
         (["lint", ".", "-o", "xml"], 2, "error: Invalid value for '--output' / '-o'"),
         (["key", "create", "a"], 2, "error: Missing option '--gateway'; see claude-gateway key create --help"),

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeVar
 
@@ -11,6 +12,7 @@ from gateway_operator.cli.output import Exit, fail
 
 if TYPE_CHECKING:
     from gateway_operator.kube.client import KubeClient
+    from gateway_operator.local.manifests import Manifests
 
 Result = TypeVar("Result")
 
@@ -45,3 +47,36 @@ def with_client(
         fail(f"the cluster cannot be read: {error}", code=Exit.UNREADABLE)
     except OSError as error:
         fail(f"the kubeconfig cannot be used: {error}", code=Exit.UNREADABLE)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Where:
+    """The options that say which part of which cluster is read in place of a directory."""
+
+    context: str | None
+    kubeconfig: Path | None
+    namespace: str | None
+    all_namespaces: bool
+
+    @property
+    def given(self) -> bool:
+        return self.all_namespaces or any(part is not None for part in (self.context, self.kubeconfig, self.namespace))
+
+    def refuse_beside(self, directory: Path) -> None:
+        """Ends the command where both a directory and a cluster are asked for."""
+        if self.given:
+            fail(f"{directory} or a cluster, not both: leave out one of the two", code=Exit.UNREADABLE)
+
+    def manifests(self) -> "Manifests":
+        """The cluster's objects; ends the command where nobody asked for a cluster, or it cannot be read."""
+        from gateway_operator.cli import live
+
+        if not self.given:
+            fail("say what to read: DIR, or a cluster by --context, --namespace or -A", code=Exit.UNREADABLE)
+        return with_client(
+            lambda client: live.manifests(
+                client, namespace=None if self.all_namespaces else self.namespace or client.namespace
+            ),
+            kubeconfig=self.kubeconfig,
+            context=self.context,
+        )

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from gateway_operator.cli import cluster
 from gateway_operator.cli import compiled as compiling
 from gateway_operator.cli.output import Format, console, print_json
 
@@ -17,23 +18,29 @@ LABEL_WIDTH = 10
 
 
 def explain(
-    directory: compiling.Directory,
     user: Annotated[str, typer.Option(metavar="USER", help="The user's id or email address.")],
+    directory: compiling.Directory = None,
     group: Annotated[list[str] | None, typer.Option(metavar="GROUP", help="A group of theirs. Repeatable.")] = None,
     model: Annotated[str | None, typer.Option(metavar="MODEL", help="Also show the route of this model.")] = None,
     gateway: compiling.GatewayName = None,
     output: Annotated[Format, typer.Option("--output", "-o", help="For people or for scripts.")] = Format.TEXT,
+    context: cluster.Context = None,
+    namespace: cluster.Namespace = None,
+    all_namespaces: cluster.AllNamespaces = False,
+    kubeconfig: cluster.Kubeconfig = None,
 ) -> None:
     """Tell what one caller may do, and which object says so.
 
     \b
     Shows the policy that decides, the models, the caps, the upstreams that are tried for a model,
-    and for a refusal the sentence that the developer reads.
+    and for a refusal the sentence that the developer reads. Without a DIR, with --context,
+    --namespace or -A, for the gateway in a cluster.
 
     \b
     Examples:
       claude-gateway explain manifests/ --user bob@corp.example --group contractors
       claude-gateway explain manifests/ --user alice --group engineering --model claude-opus-5-5
+      claude-gateway explain --namespace claude --user alice --group engineering
       claude-gateway explain manifests/ --user alice -o json | jq -r '.models[].id'
 
     \b
@@ -42,7 +49,8 @@ def explain(
     from gateway_config.callers import Caller
     from gateway_operator.compiler import explain as explained
 
-    manifests = compiling.read(directory)
+    where = cluster.Where(context=context, kubeconfig=kubeconfig, namespace=namespace, all_namespaces=all_namespaces)
+    manifests = compiling.read(directory, where)
     ref = compiling.chosen(manifests, directory, gateway)
     compiled = compiling.compiled_gateway(manifests, ref)
     explanation = explained(compiled, Caller(user=user, groups=frozenset(group or ())), model)

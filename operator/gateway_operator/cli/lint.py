@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from gateway_operator.cli import cluster
 from gateway_operator.cli.output import Exit, Format, console, print_json
 
 if TYPE_CHECKING:
@@ -13,29 +14,43 @@ if TYPE_CHECKING:
 
 def lint(
     directories: Annotated[
-        list[Path], typer.Argument(metavar="DIR...", help="Read together, as one cluster's objects.")
-    ],
+        list[Path] | None,
+        typer.Argument(
+            metavar="[DIR]...", help="Read together, as one cluster's objects.", show_default="a cluster's, see below"
+        ),
+    ] = None,
     output: Annotated[Format, typer.Option("--output", "-o", help="For people or for scripts.")] = Format.TEXT,
     strict: Annotated[bool, typer.Option("--strict", help="Warnings are errors.")] = False,
+    context: cluster.Context = None,
+    namespace: cluster.Namespace = None,
+    all_namespaces: cluster.AllNamespaces = False,
+    kubeconfig: cluster.Kubeconfig = None,
 ) -> None:
     """Tell what is wrong with manifests: schema, rules, and how objects fit together.
 
     \b
-    Each finding comes with file, line and field. Nothing is contacted: a Secret that
-    is not in DIR is a warning, because it may lie in the cluster only.
+    Each finding comes with file, line and field. Nothing is contacted for a DIR: a Secret that
+    is not in it is a warning, because it may lie in the cluster only. Without a DIR, with
+    --context, --namespace or -A, the objects of a cluster are judged.
 
     \b
     Examples:
       claude-gateway lint manifests/
       claude-gateway lint gateways/ policies/ --strict
+      claude-gateway lint --context production -A
       claude-gateway lint manifests/ -o json | jq '.findings[] | select(.severity == "Error")'
 
     \b
     Exit code: 0 clean or warnings only (with --strict: 1), 1 errors, 2 unreadable.
     """
-    from gateway_operator.local.judgement import judge
+    from gateway_operator.local.judgement import judge, judged
 
-    judgement = judge(directories)
+    where = cluster.Where(context=context, kubeconfig=kubeconfig, namespace=namespace, all_namespaces=all_namespaces)
+    if directories:
+        where.refuse_beside(directories[0])
+        judgement = judge(directories)
+    else:
+        judgement = judged(where.manifests())
     if output is Format.JSON:
         print_json(_document(judgement))
     else:

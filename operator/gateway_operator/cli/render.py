@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from gateway_operator.cli import cluster
 from gateway_operator.cli import compiled as compiling
 from gateway_operator.cli.output import Markup, fail, print_json
 
@@ -16,13 +17,17 @@ if TYPE_CHECKING:
 
 
 def render(
-    directory: compiling.Directory,
+    directory: compiling.Directory = None,
     gateway: compiling.GatewayName = None,
     output: Annotated[Markup, typer.Option("--output", "-o", help="How to write it.")] = Markup.YAML,
     image: Annotated[
         str | None,
         typer.Option(metavar="IMAGE", help="Image of gateways that name none. Default: this version's."),
     ] = None,
+    context: cluster.Context = None,
+    namespace: cluster.Namespace = None,
+    all_namespaces: cluster.AllNamespaces = False,
+    kubeconfig: cluster.Kubeconfig = None,
 ) -> None:
     """Show the compiled configuration and the Kubernetes objects that manifests lead to.
 
@@ -35,6 +40,7 @@ def render(
     \b
     Examples:
       claude-gateway render manifests/
+      claude-gateway render --context staging --namespace claude
       claude-gateway render manifests/ -o json | jq '.gateways[0].configuration.policies[].name'
       claude-gateway render manifests/ -o json | jq '.gateways[].objects[] | select(.kind == "Ingress")'
 
@@ -43,7 +49,8 @@ def render(
     """
     from gateway_operator.compiler import gateways
 
-    manifests = compiling.read(directory)
+    where = cluster.Where(context=context, kubeconfig=kubeconfig, namespace=namespace, all_namespaces=all_namespaces)
+    manifests = compiling.read(directory, where)
     refs = gateways(manifests.snapshot) if gateway is None else ()
     settings = _settings(image)
     rendered = [

@@ -25,22 +25,22 @@ SECONDS_PER_WORD = 0.02
 class DemoUpstream:
     """Serves until its context ends."""
 
-    def __init__(self, *, seconds_per_word: float = SECONDS_PER_WORD) -> None:
-        self.credential = f"demo-{secrets.token_urlsafe(24)}"
+    def __init__(self, *, seconds_per_word: float = SECONDS_PER_WORD, credential: str = "") -> None:
+        self.credential = credential or f"demo-{secrets.token_urlsafe(24)}"
         self.models: Collection[str] = ()
         """The model ids that it knows; replaced whenever the configuration changes."""
         self.url = ""
         self._seconds_per_word = seconds_per_word
 
     @contextlib.asynccontextmanager
-    async def serving(self) -> AsyncIterator["DemoUpstream"]:
+    async def serving(self, *, host: str = "127.0.0.1", port: int = 0) -> AsyncIterator["DemoUpstream"]:
         app = web.Application(client_max_size=MAX_REQUEST_BYTES, middlewares=[self._guard])
         app.router.add_post("/v1/messages", self._messages)
         app.router.add_post("/v1/messages/count_tokens", self._count_tokens)
         runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=0)
         await runner.setup()
         try:
-            site = web.TCPSite(runner, "127.0.0.1", 0)
+            site = web.TCPSite(runner, host, port)
             await site.start()
             host, port = runner.addresses[0][:2]
             self.url = f"http://{host}:{port}"

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-from gateway_operator.compiler import Finding, ObjectRef, Severity, Snapshot, Validation, lint
+from gateway_operator.compiler import Finding, ObjectRef, Severity, Validation, lint
 from gateway_operator.local.manifests import DirectoryUnreadableError, ManifestReader, Manifests, Problem
 from gateway_operator.local.placeholders import ELSEWHERE, with_placeholders
 
@@ -41,33 +41,38 @@ class Judgement:
 def judge(directories: Sequence[Path]) -> Judgement:
     """Reads the directories together, as the objects of one cluster."""
     try:
-        manifests = ManifestReader(directories).read()
+        return judged(ManifestReader(directories).read())
     except DirectoryUnreadableError as error:
         return Judgement(remarks=(Remark(error.problem, "Error", UNREADABLE_REASON),), unreadable=True)
+
+
+def judged(manifests: Manifests) -> Judgement:
+    """What can be said against manifests that were read, from files or from a cluster."""
     remarks = [Remark(problem, "Error", UNREADABLE_REASON) for problem in manifests.unreadable]
     remarks += [Remark(problem, "Error", FAULT_REASON) for problem in manifests.faults]
-    remarks += [_remark(manifests, finding) for finding in _findings(manifests.snapshot)]
+    remarks += [_remark(manifests, finding) for finding in _findings(manifests)]
     return Judgement(
         remarks=tuple(sorted(set(remarks), key=lambda remark: (remark.problem, remark.severity, remark.reason))),
         notes=manifests.notes,
-        objects=len(manifests.places),
+        objects=manifests.objects,
         unreadable=bool(manifests.unreadable),
     )
 
 
-def _findings(snapshot: Snapshot) -> set[Finding]:
+def _findings(manifests: Manifests) -> set[Finding]:
     """With what lies elsewhere taken to be there, or one missing Secret would be told again of all that needs it."""
     validation = Validation()
+    snapshot = manifests.snapshot
     findings = set(lint(snapshot, validation=validation))
-    absent = {finding for finding in findings if finding.reason in ELSEWHERE}
+    absent = {finding for finding in findings if finding.reason in ELSEWHERE and manifests.elsewhere}
     if absent:
         findings = absent.union(lint(with_placeholders(snapshot, absent), validation=validation))
     return findings
 
 
 def _remark(manifests: Manifests, finding: Finding) -> Remark:
-    elsewhere = finding.reason in ELSEWHERE
+    elsewhere = finding.reason in ELSEWHERE and manifests.elsewhere
     is_error = finding.severity == Severity.ERROR and not elsewhere
-    message = f"{finding.message} in these files; it has to be in the cluster" if elsewhere else finding.message
+    message = f"{finding.message} {elsewhere}; it has to be in the cluster" if elsewhere else finding.message
     problem = manifests.problem(finding.ref, finding.path, message)
     return Remark(problem, "Error" if is_error else "Warning", finding.reason, finding.ref)

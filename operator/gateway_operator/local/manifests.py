@@ -65,6 +65,15 @@ class Manifests:
     """Objects without a usable name, broken Secrets and ConfigMaps, and what stands twice."""
     notes: tuple[Problem, ...] = ()
     places: dict[ObjectRef, Place] = field(default_factory=dict, repr=False)
+    elsewhere: str = "in these files"
+    """Where a Secret or ConfigMap was looked for that may be in the cluster all the same; empty: what was not found is
+    nowhere."""
+
+    @property
+    def objects(self) -> int:
+        """How many there are."""
+        snapshot = self.snapshot
+        return len(self.places) or len(snapshot.resources) + len(snapshot.secrets) + len(snapshot.config_maps)
 
     @property
     def problems(self) -> tuple[Problem, ...]:

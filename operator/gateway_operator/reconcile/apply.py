@@ -1,0 +1,163 @@
+"""Writes the objects of one gateway: what differs, and nothing that is not the operator's."""
+
+from collections.abc import Mapping, MutableMapping
+from typing import Any, Final, Protocol
+
+from gateway_operator import names
+from gateway_operator.api.v1alpha1.conditions import Reason
+from gateway_operator.compiler import Finding, ObjectRef
+from gateway_operator.compiler.findings import error
+from gateway_operator.kube.client import Object
+from gateway_operator.kube.errors import ForbiddenError, InvalidError
+from gateway_operator.kube.resources import DEPLOYMENTS, SECRETS, ResourceKind, kind_of
+from gateway_operator.reconcile.drift import differs, fingerprint, is_ours, settled_form, with_fingerprint
+
+SCALE_MANAGER: Final = f"{names.MANAGER}-scale"
+"""Holds a Deployment's replicas from the moment when an autoscaler is to have them until it takes them over."""
+
+Settled = MutableMapping[tuple[str, str], tuple[str, str]]
+"""By kind and name: what was sent, and what the API server made of it, where both differ for good: an admission webhook
+rewrote it. Sent again, it would be rewritten again, without end."""
+
+
+class Client(Protocol):
+    """What of the client is used to write."""
+
+    async def get(
+        self, kind: ResourceKind, namespace: str | None, name: str, *, managed_fields: bool = False
+    ) -> Object | None: ...
+
+    async def create(self, manifest: Mapping[str, Any]) -> Object: ...
+
+    async def replace(self, manifest: Mapping[str, Any]) -> Object: ...
+
+    async def apply(
+        self, manifest: Mapping[str, Any], *, subresource: str = "", field_manager: str = names.MANAGER
+    ) -> Object: ...
+
+    async def delete(
+        self,
+        kind: ResourceKind,
+        namespace: str | None,
+        name: str,
+        *,
+        uid: str | None = None,
+        propagation: str = "Background",
+    ) -> bool: ...
+
+
+class NotWrittenError(Exception):
+    """An object that cannot be written; `finding`, on the gateway, says why."""
+
+    def __init__(self, finding: Finding) -> None:
+        super().__init__(finding.message)
+        self.finding = finding
+
+
+class Writer:
+    """For one reconcile of one gateway. `settled` is kept from one to the next."""
+
+    def __init__(self, *, client: Client, gateway: ObjectRef, uid: str, settled: Settled) -> None:
+        self._client = client
+        self._gateway = gateway
+        self._uid = uid
+        self._settled = settled
+
+    def check(self, kind: ResourceKind, name: str, live: Object | None) -> None:
+        """Raises NotWrittenError (NameTaken) where the name is another's."""
+        if live is not None and not is_ours(live, gateway=self._gateway, uid=self._uid):
+            raise NotWrittenError(self._taken(kind, name, live))
+
+    async def write(self, wanted: Mapping[str, Any], live: Object | None) -> Object:
+        """The object as it then is. `live` is what was read of it; an object that was replaced since is not touched.
+
+        Raises NotWrittenError where the name is another's or the API server refuses the object, and `KubeError`s.
+        """
+        kind, name = kind_of(wanted), str(wanted["metadata"]["name"])
+        self.check(kind, name, live)
+        sent = dict(wanted) if kind == SECRETS else with_fingerprint(wanted)
+        if live is not None:
+            if "deletionTimestamp" in live["metadata"] or not differs(sent, live):
+                return live
+            if self._settled.get((kind.kind, name)) == (fingerprint(sent), settled_form(live)):
+                return live
+        try:
+            if live is not None and kind == DEPLOYMENTS and "replicas" not in sent["spec"]:
+                await self._hand_over_replicas(live)
+            after = await self._client.apply(_pinned(sent, live))
+        except (ForbiddenError, InvalidError) as refused:
+            raise NotWrittenError(self._refused(kind, name, refused)) from refused
+        if differs(sent, after):
+            self._settled[kind.kind, name] = (fingerprint(sent), settled_form(after))
+        else:
+            self._settled.pop((kind.kind, name), None)
+        return after
+
+    async def remove(self, kind: ResourceKind, live: Object) -> bool:
+        """Whether it was deleted: never an object that is not the gateway's own, and not by its name alone."""
+        metadata = live["metadata"]
+        if not is_ours(live, gateway=self._gateway, uid=self._uid) or "deletionTimestamp" in metadata:
+            return False
+        owners = metadata.get("ownerReferences") or ()
+        if not any(owner.get("uid") == self._uid for owner in owners):
+            return False
+        self._settled.pop((kind.kind, metadata["name"]), None)
+        return await self._client.delete(kind, self._gateway.namespace, metadata["name"], uid=metadata["uid"])
+
+    async def _hand_over_replicas(self, live: Object) -> None:
+        """A field that its only owner no longer applies is removed, and replicas would fall to their default, 1."""
+        metadata = live["metadata"]
+        found = await self._client.get(DEPLOYMENTS, metadata["namespace"], metadata["name"], managed_fields=True)
+        if found is None or not _applied_replicas(found):
+            return
+        await self._client.apply(
+            {
+                "apiVersion": DEPLOYMENTS.api_version,
+                "kind": DEPLOYMENTS.kind,
+                "metadata": {
+                    "namespace": metadata["namespace"],
+                    "name": metadata["name"],
+                    "uid": metadata["uid"],
+                },
+                "spec": {"replicas": found["spec"]["replicas"]},
+            },
+            field_manager=SCALE_MANAGER,
+        )
+
+    def _taken(self, kind: ResourceKind, name: str, live: Object) -> Finding:
+        what = f"{kind.kind} {self._gateway.namespace}/{name}"
+        if names.is_managed(live["metadata"].get("labels")):
+            message = (
+                f"{what} is the operator's, but of another or an earlier gateway, and is left alone: Kubernetes "
+                "deletes it with its owner; delete it by hand where that is gone"
+            )
+        else:
+            message = (
+                f"{what} is not the operator's and is left alone: delete or rename it, or give the gateway another name"
+            )
+        return error(self._gateway, "metadata.name", Reason.NAME_TAKEN, message)
+
+    def _refused(self, kind: ResourceKind, name: str, refused: ForbiddenError | InvalidError) -> Finding:
+        # Of a Secret, what is wrong might be quoted.
+        why = f"{refused.status} {refused.reason}" if kind == SECRETS else str(refused)
+        message = f"the API server refuses {kind.kind} {self._gateway.namespace}/{name}: {why}"
+        return error(self._gateway, "", Reason.CHILD_REFUSED, message)
+
+
+def _pinned(sent: Mapping[str, Any], live: Object | None) -> dict[str, Any]:
+    """Meant for the object that was read and for no other; Secrets, which others read whole, for that very version."""
+    if live is None:
+        return dict(sent)
+    pins = {"uid": live["metadata"]["uid"]}
+    if sent["kind"] == SECRETS.kind:
+        pins["resourceVersion"] = live["metadata"]["resourceVersion"]
+    return {**sent, "metadata": {**sent["metadata"], **pins}}
+
+
+def _applied_replicas(live: Object) -> bool:
+    return any(
+        entry.get("manager") == names.MANAGER
+        and entry.get("operation") == "Apply"
+        and "f:replicas" in (entry.get("fieldsV1") or {}).get("f:spec", {})
+        for entry in live["metadata"].get("managedFields") or ()
+    )
