@@ -2,10 +2,10 @@
 PYTHON ?= python3
 BIN := .venv/bin
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check bench crds lock clean
+.PHONY: help setup demo test test-node check bench crds lock images cluster-up cluster-down kind-up kind-down clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: .venv/.complete ## make .venv with everything, the command line at .venv/bin/claude-gateway
 
@@ -22,6 +22,10 @@ demo: setup ## run a gateway on 127.0.0.1:8080 (DEMO_PORT), ask it something, sh
 
 test: check ## pass every test; installs what the tests need
 	$(BIN)/python -m pytest
+	@tests/node/run --if-possible
+
+test-node: setup ## pass the tests of a whole node (Linux, root)
+	@tests/node/run
 
 check: setup ## lint, types, import contracts
 	$(BIN)/ruff check
@@ -32,8 +36,8 @@ check: setup ## lint, types, import contracts
 bench: setup ## measure, and print the table
 	$(BIN)/python -m bench
 
-crds: setup ## write crds/ from the resource models
-	$(BIN)/python -m gateway_operator.crdgen crds
+crds: setup ## write crds/ and the chart's CRDs from the resource models
+	$(BIN)/python -m gateway_operator.crdgen --chart helm/claude-gateway-operator/templates/crds crds
 
 lock: setup ## renew requirements/*.lock from pyproject.toml
 	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate \
@@ -42,6 +46,21 @@ lock: setup ## renew requirements/*.lock from pyproject.toml
 		--custom-compile-command "make lock" pyproject.toml --extra operator --output-file requirements/operator.lock
 	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate \
 		--custom-compile-command "make lock" pyproject.toml --extra proxy --extra operator --group dev --output-file requirements/dev.lock
+
+images: ## build both images, and as OCI archives in build/images; IMAGE_BUILDER, BASE, REGISTRY, TAG (images/build --help)
+	@$(PYTHON) images/build
+
+cluster-up: setup ## a test cluster on this machine with the operator in it (Linux, root; no docker)
+	@tests/cluster/cluster-up
+
+cluster-down: ## end the test cluster
+	@tests/cluster/cluster down
+
+kind-up: setup ## a kind cluster with the operator and example 01, answering on 127.0.0.1:8080 (docker, kind, kubectl, helm)
+	@tests/cluster/kind-up
+
+kind-down: ## delete the kind cluster
+	@tests/cluster/kind-up --down
 
 clean: ## remove what setup and the tests made in this folder
 	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis build *.egg-info

@@ -16,7 +16,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from gateway_config.canonical import canonical_json, document, revision_of, sha256_hex
-from gateway_config.contract import CONTRACT_VERSION, Configuration, Sha256Hex
+from gateway_config.contract import CONTRACT_VERSION, Configuration, Credential, Sha256Hex, SigningKey
 
 PART_BYTES = 900 * 1024
 """A Secret holds 1 MiB of data in all; the rest of it is left for the index."""
@@ -191,9 +191,12 @@ def _credentials(raw: bytes) -> dict[str, str]:
 
 
 def _check_credentials(configuration: Configuration, credentials: Mapping[str, str]) -> None:
-    for upstream in configuration.upstreams:
-        wanted = upstream.credential
-        value = credentials.get(wanted.name)
+    wanted: list[tuple[str, Credential | SigningKey]] = [
+        *((f"the credential of {upstream.name}", upstream.credential) for upstream in configuration.upstreams),
+        *((f"the signing key {key.kid}", key) for key in configuration.signing_keys),
+    ]
+    for what, value_of in wanted:
+        value = credentials.get(value_of.name)
         # A lone surrogate has no UTF-8 form; replaced, it has another digest.
-        if value is None or sha256_hex(value.encode(errors="replace")) != wanted.sha256:
-            raise BundleError("ConfigIncomplete", f"the credential of {upstream.name} is of another revision")
+        if value is None or sha256_hex(value.encode(errors="replace")) != value_of.sha256:
+            raise BundleError("ConfigIncomplete", f"{what} is of another revision")

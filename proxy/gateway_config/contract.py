@@ -121,6 +121,15 @@ class DeveloperKey(Part):
     expires: int | None = Field(default=None, description="Unix seconds.")
 
 
+class SigningKey(Part):
+    """A key for session tokens (HS256): a value in the bundle's credentials file, and what it is good for."""
+
+    kid: str = Field(description="The `kid` that tokens name.")
+    name: str = Field(description="The key in the credentials file.")
+    sha256: Sha256Hex = Field(description="Of the value's UTF-8 bytes.")
+    use: Literal["Sign", "Verify"] = Field(description="New tokens are signed with the one that says Sign.")
+
+
 class Configuration(Part):
     """The whole document."""
 
@@ -136,4 +145,7 @@ class Configuration(Part):
     subscription_passthrough: bool = False
     settings_documents: dict[Sha256Hex, dict[str, Any]] = Field(
         default={}, description="Managed-settings documents by the SHA-256 of their canonical JSON."
+    )
+    signing_keys: tuple[SigningKey, ...] = Field(
+        default=(), description="Sorted by kid. At most one signs; none where nobody signs in."
     )

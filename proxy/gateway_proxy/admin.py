@@ -25,6 +25,7 @@ def status_document(services: Services) -> dict[str, Any]:
     current, error = holder.current, holder.last_error
     return {
         "version": VERSION,
+        "started_at": _timestamp(services.started_at),
         "contract": CONTRACT_VERSION,
         "revision": current.revision if current is not None else None,
         "sequence": current.sequence if current is not None else None,

@@ -16,6 +16,7 @@ import uvloop
 from aiohttp import web
 
 from gateway_proxy import admin
+from gateway_proxy.certificates import CertificateError, ServedCertificate
 from gateway_proxy.config.watch import ConfigWatcher
 from gateway_proxy.drain import ENDING_SECONDS, Drain
 from gateway_proxy.options import Address, Options
@@ -67,12 +68,22 @@ async def _serve(options: Options) -> int:
         stack.callback(audit.close)
         signals.before_abrupt_end = lambda: audit.close(seconds=ABRUPT_FLUSH_SECONDS)
         services = Services(audit=audit)
+        certificate = _certificate(options, services)
         pools = Pools()
         stack.callback(pools.close)
         await _start_application(stack, admin.metrics_application(services), metrics_port)
         await _start_application(stack, admin.admin_application(services, options.admin_token_file), admin_port)
-        server = build_server(services, ticker=pools.ticker)
-        acceptor = await asyncio.get_running_loop().create_server(server, sock=service, backlog=BACKLOG)
+        server = build_server(services, ticker=pools.ticker, timeouts=options.timeouts)
+        acceptor = await asyncio.get_running_loop().create_server(
+            server,
+            sock=service,
+            backlog=BACKLOG,
+            ssl=certificate.context if certificate is not None else None,
+            ssl_handshake_timeout=options.timeouts.head if certificate is not None else None,
+        )
+        if certificate is not None:
+            stack.callback(certificate.stop)
+            certificate.follow()
         watcher = ConfigWatcher(options.config, services=services, pools=pools, on_first_load=_settle_memory)
         stack.callback(watcher.stop)
         watcher.start()
@@ -83,6 +94,7 @@ async def _serve(options: Options) -> int:
                 "listen": _name_of(service),
                 "admin": _name_of(admin_port),
                 "metrics": _name_of(metrics_port),
+                "tls": certificate is not None,
                 "version": VERSION,
                 "pid": os.getpid(),
             },
@@ -117,10 +129,12 @@ async def _drained(
     started = time.monotonic()
     await asyncio.sleep(accept)
     acceptor.close()
-    server.pre_shutdown()
+    server.retire(idle_seconds=accept)
+    deadline = drain.deadline or 0.0
+    await _empty(server, until=deadline)
     cut = await drain.finish()
-    loop = asyncio.get_running_loop()
-    await _flushed(server, until=max(drain.deadline or 0.0, loop.time() + ENDING_SECONDS))
+    server.retire(idle_seconds=0.0)
+    await _empty(server, until=max(deadline, asyncio.get_running_loop().time() + ENDING_SECONDS))
     await server.stop()
     log.info(
         "drained",
@@ -128,9 +142,9 @@ async def _drained(
     )
 
 
-async def _flushed(server: GatewayServer, *, until: float) -> None:
-    """Waits until slow clients have taken what was written for them: an answer is over before its last byte is sent.
-    `until` is in the event loop's time."""
+async def _empty(server: GatewayServer, *, until: float) -> None:
+    """Waits until the last connection is gone. That is later than the last answer: slow clients still take what was
+    written for them, and one that has not been told yet may ask once more. `until` is in the event loop's time."""
     loop = asyncio.get_running_loop()
     while server.connections and loop.time() < until:  # noqa: ASYNC110 - aiohttp's server tells nobody of its last one
         await asyncio.sleep(FLUSH_POLL_SECONDS)
@@ -156,6 +170,15 @@ class _Signals:
         self.before_abrupt_end()
         os.write(2, b'{"level":"warning","event":"ended","message":"a second signal: ending at once"}\n')
         os._exit(1)
+
+
+def _certificate(options: Options, services: Services) -> ServedCertificate | None:
+    if options.tls_directory is None:
+        return None
+    try:
+        return ServedCertificate(options.tls_directory, state=services.metrics.certificate)
+    except CertificateError as error:
+        raise StartError(f"cannot serve TLS: {error}") from error
 
 
 async def _start_application(stack: AsyncExitStack, application: web.Application, sock: socket.socket) -> None:

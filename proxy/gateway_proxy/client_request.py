@@ -10,14 +10,13 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final
 
 from aiohttp.http import HttpVersion11
+from multidict import CIMultiDictProxy
 
 from gateway_proxy.errors import GatewayError, envelope
 
 if TYPE_CHECKING:
     from gateway_proxy.server import ClientConnection
 
-STALL_SECONDS: Final = 300.0
-"""How long a client may take nothing of what was written before it counts as gone."""
 _SANE_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,128}\Z").match
 _NUMBERS = itertools.count(1)
 _PROCESS: Final = os.urandom(8).hex()
@@ -27,7 +26,6 @@ _STATUS_LINES: dict[int, bytes] = {
 }
 _STATUS_LINES[529] = b"HTTP/1.1 529 Overloaded\r\n"
 _CLOSE: Final = b"connection: close\r\n"
-_KEEP: Final = b"connection: keep-alive\r\n"
 _JSON: Final = b"content-type: application/json\r\n"
 
 
@@ -84,7 +82,7 @@ class ClientRequest:
         self.connection = connection
         self.payload = payload
         self.method: str = message.method
-        self.headers: Mapping[str, str] = message.headers
+        self.headers: CIMultiDictProxy[str] = message.headers
         self.raw_headers: tuple[tuple[bytes, bytes], ...] = message.raw_headers
         self.chunked: bool = bool(message.chunked)
         self.http_1_0: bool = message.version is not HttpVersion11
@@ -162,8 +160,8 @@ class ClientRequest:
             transport.close()
 
     @staticmethod
-    def refusal(error: GatewayError, request_id: str, *, closing: bool) -> bytes:
-        """A whole answer to something that could not be read as a request."""
+    def refusal(error: GatewayError, request_id: str) -> bytes:
+        """A whole answer to something that could not be read as a request, the last one on its connection."""
         body = envelope(error, request_id)
         own = b"".join(f"{name}: {value}\r\n".encode("latin-1") for name, value in error.headers.items())
         return b"".join(
@@ -175,7 +173,7 @@ class ClientRequest:
                 _date.line(),
                 own,
                 _JSON,
-                _CLOSE if closing else _KEEP,
+                _CLOSE,
                 b"content-length: %d\r\n\r\n" % len(body),
                 body,
             )

@@ -1,6 +1,7 @@
 """`claude-gateway-proxy`: arguments, process settings, exit codes."""
 
 import argparse
+import dataclasses
 import gc
 import resource
 import sys
@@ -9,6 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from gateway_proxy.options import Address, Options
+from gateway_proxy.timeouts import Timeouts
 from gateway_proxy.version import VERSION
 
 SWITCH_SECONDS: Final = 0.001
@@ -52,6 +54,18 @@ def _seconds(text: str) -> float:
     return value
 
 
+def _limit(text: str) -> tuple[str, float]:
+    """One of the Timeouts, from `NAME=SECONDS`."""
+    names = [field.name for field in dataclasses.fields(Timeouts)]
+    name, equals, seconds = text.partition("=")
+    if name not in names or not equals:
+        raise argparse.ArgumentTypeError(f"{text!r} is not NAME=SECONDS with a name of {', '.join(names)}")
+    value = _seconds(seconds)
+    if not value:
+        raise argparse.ArgumentTypeError(f"{text!r}: a limit is more than 0 seconds")
+    return name, value
+
+
 def parser() -> argparse.ArgumentParser:
     arguments = argparse.ArgumentParser(
         prog="claude-gateway-proxy",
@@ -88,6 +102,14 @@ def parser() -> argparse.ArgumentParser:
         metavar="SECONDS",
         help="how long connections are accepted after SIGTERM (default: 5)",
     )
+    add(
+        "--tls-dir",
+        type=Path,
+        metavar="DIR",
+        help="--listen serves TLS with tls.crt and tls.key of this directory, and follows their changes",
+    )
+    # Not for daily use, and therefore not in the help: docs/operations.md tells what they are.
+    add("--limit", type=_limit, action="append", default=[], metavar="NAME=SECONDS", help=argparse.SUPPRESS)
     add("--version", action="version", version=f"claude-gateway-proxy {VERSION}")
     return arguments
 
@@ -103,6 +125,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         admin_token_file=given.admin_token_file,
         log_level=given.log_level,
         drain_accept_seconds=given.drain_accept,
+        tls_directory=given.tls_dir,
+        timeouts=Timeouts(**dict(given.limit)),
     )
     _raise_open_files_limit()
     sys.setswitchinterval(SWITCH_SECONDS)

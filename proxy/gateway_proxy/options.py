@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
+from gateway_proxy.timeouts import Timeouts
+
 
 @dataclass(frozen=True, slots=True)
 class Address:
@@ -35,3 +37,5 @@ class Options:
     admin_token_file: Path | None
     log_level: str
     drain_accept_seconds: float
+    tls_directory: Path | None
+    timeouts: Timeouts

@@ -3,22 +3,24 @@
 from gateway_proxy import errors
 from gateway_proxy.client_request import ClientRequest
 from gateway_proxy.errors import GatewayError
-from gateway_proxy.inference.handler import PING_SECONDS, Inference
+from gateway_proxy.inference.handler import Inference
 from gateway_proxy.server import GatewayServer, Handler
 from gateway_proxy.services import Services
 from gateway_proxy.telemetry.audit import refusal_line
+from gateway_proxy.timeouts import Timeouts
 from gateway_proxy.upstream.ticker import Ticker
 from gateway_proxy.web import dispatch
 
 
-def build_server(services: Services, *, ticker: Ticker, ping_seconds: float = PING_SECONDS) -> GatewayServer:
+def build_server(services: Services, *, ticker: Ticker, timeouts: Timeouts | None = None) -> GatewayServer:
     """The server of a process, with every path that it serves. On the running event loop."""
+    timeouts = timeouts or Timeouts()
     inference = Inference(
         services.holder,
         audit=services.audit,
         metrics=services.metrics,
         drain=services.drain,
-        ping_seconds=ping_seconds,
+        timeouts=timeouts,
     )
 
     def refused(error: GatewayError) -> None:
@@ -48,4 +50,4 @@ def build_server(services: Services, *, ticker: Ticker, ping_seconds: float = PI
     routes: dict[str, Handler] = dict.fromkeys(dispatch.PATHS, page)
     routes["/v1/messages"] = inference.messages
     routes["/v1/messages/count_tokens"] = inference.count_tokens
-    return GatewayServer(routes, drain=services.drain, ticker=ticker, refused=refused)
+    return GatewayServer(routes, drain=services.drain, ticker=ticker, timeouts=timeouts, refused=refused)

@@ -5,18 +5,23 @@ ClientRequest; what it raises as GatewayError becomes the answer. The handler is
 """
 
 import asyncio
+import fcntl
 import logging
+import sys
+import termios
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Final, Protocol, cast
 
 from aiohttp import web
 from aiohttp.http_exceptions import LineTooLong
+from aiohttp.http_parser import RawRequestMessage
 from aiohttp.streams import EMPTY_PAYLOAD, StreamReader
 from aiohttp.web_protocol import RequestHandler, RequestPayloadError, _ErrInfo
 
 from gateway_proxy import errors
-from gateway_proxy.client_request import STALL_SECONDS, ClientRequest, request_id_of
+from gateway_proxy.client_request import ClientRequest, request_id_of
 from gateway_proxy.errors import GatewayError
+from gateway_proxy.timeouts import Timeouts
 from gateway_proxy.upstream.ticker import Ticker
 
 log = logging.getLogger(__name__)
@@ -36,21 +41,7 @@ _LINGER_BYTES: Final = 64 * 1024 * 1024
 _LINGER_SECONDS: Final = 10.0
 """How much, and for how long, of an unread body is dropped so that its client gets to read the answer."""
 _FAREWELL_SECONDS: Final = 2.0
-"""After an answer to something that was no request: time for the client to read it."""
-
-
-class Timeouts:
-    """How patient the server is, in seconds."""
-
-    __slots__ = ("head", "idle", "silence")
-
-    def __init__(self, *, head: float = 60.0, silence: float = 60.0, idle: float = 650.0) -> None:
-        self.head = head
-        """For a request's head, from its first byte."""
-        self.silence = silence
-        """Between two packets of a request's body."""
-        self.idle = idle
-        """Between two requests. Longer than the 600 s of common load balancers: they must be the ones to close."""
+"""Between our end of a connection and its last: time for the client to read an answer, or to see that it is over."""
 
 
 class Draining(Protocol):
@@ -77,16 +68,19 @@ class GatewayServer(web.Server):
         self.ticker = ticker
         self.timeouts = timeouts or Timeouts()
         self.refused = refused
-        self.closing = False
+        self.idle_seconds = self.timeouts.idle
+        """How long a connection may lie without a request."""
 
     def __call__(self) -> "ClientConnection":
         return ClientConnection(self, self._loop)
 
-    def pre_shutdown(self) -> None:
-        """Closes the connections that no request uses; the others end after their answer."""
-        self.closing = True
+    def retire(self, *, idle_seconds: float) -> None:
+        """From now on connections end that have had no request for so long; a request that comes before is served, and
+        its answer says that it is the last. So a client whose stream began before the drain may still ask once more."""
+        self.idle_seconds = idle_seconds
+        now = self._loop.time()
         for connection in cast("list[ClientConnection]", self.connections):
-            connection.close_idle()
+            connection.end_idle(now)
 
     async def shutdown(self, timeout: float | None = None) -> None:  # noqa: ASYNC109 - aiohttp's signature
         await self.stop()
@@ -106,7 +100,7 @@ async def _unused(request: web.BaseRequest) -> web.StreamResponse:
 class ClientConnection(RequestHandler):
     """aiohttp's connection with a request loop of our own: no request object, no task and no router per request."""
 
-    __slots__ = ("_farewell", "_head_bytes", "_heard", "_server", "_since", "flow", "reading", "ticking")
+    __slots__ = ("_farewell", "_head_bytes", "_server", "_since", "_unparsed_bytes", "flow", "reading", "ticking")
 
     def __init__(self, server: GatewayServer, loop: asyncio.AbstractEventLoop) -> None:
         super().__init__(
@@ -123,13 +117,15 @@ class ClientConnection(RequestHandler):
         )
         self._server = server
         self._head_bytes = 0
-        self._heard = False
+        """Of a head that has begun to come."""
+        self._unparsed_bytes = 0
+        """Since and with the packet in which the last head ended: no head behind it is longer."""
         self._since = loop.time()
         self._farewell: asyncio.Future[None] | None = None
         self.flow: Flow | None = None
         """Who is to stop while the client takes no more bytes."""
-        self.reading: ClientRequest | None = None
-        """The request whose body is being waited for."""
+        self.reading: BodyReading | None = None
+        """The body that is being waited for."""
         self.ticking: Callable[[float], None] | None = None
         """Called with each tick while an answer streams."""
 
@@ -156,18 +152,25 @@ class ClientConnection(RequestHandler):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        self._heard = True
-        if self._waiter is None:
-            super().data_received(data)
-            if self.reading is not None and self.broken:
-                self.reading.payload.set_exception(RequestPayloadError("the body's framing is broken"))
-            return
-        if not self._head_bytes:
-            self._since = self._loop.time()
-        self._head_bytes += len(data)
+        waiting = self._waiter is not None
+        if waiting:
+            if not self._head_bytes:
+                self._since = self._loop.time()
+            self._head_bytes += len(data)
+        self._unparsed_bytes += len(data)
+        parsed = self._request_count
         super().data_received(data)
-        if self._head_bytes > HEAD_LIMIT and not self._messages and not self._close:
+        if self._request_count != parsed:
+            if self._unparsed_bytes > HEAD_LIMIT:
+                self._refuse_large_heads()
+            if data:
+                self._unparsed_bytes = len(data)
+        elif waiting and self._head_bytes > HEAD_LIMIT and not self._messages:
             self._refuse_head(errors.headers_too_large())
+        if self.reading is not None:
+            self.reading.arrived()
+            if self.broken:
+                self.reading.fail(RequestPayloadError("the body's framing is broken"))
 
     def resume_reading(self, resume_parser: bool = True) -> None:
         # The body's reader calls this at every turn; without a pause before it, there is nothing to resume.
@@ -189,30 +192,26 @@ class ClientConnection(RequestHandler):
         if self.ticking is not None:
             self.ticking(now)
         elif self._waiter is not None and not self._waiter.done():
-            timeouts = self._server.timeouts
-            if self._head_bytes:
-                if now - self._since >= timeouts.head:
-                    self._refuse_head(errors.request_timeout())
-            elif now - self._since >= timeouts.idle:
-                self._end_idle()
+            if not self._head_bytes:
+                self.end_idle(now)
+            elif now - self._since >= self._server.timeouts.head:
+                self._refuse_head(errors.request_timeout())
         elif self.reading is not None:
-            if self._heard:
-                self._heard = False
-                self._since = now
-            elif now - self._since >= self._server.timeouts.silence:
-                self.reading.payload.set_exception(errors.request_timeout())
+            self.reading.tick(now, self._server.timeouts)
 
-    def close_idle(self) -> None:
-        """Ends the connection unless a request is on it or on its way."""
-        if self._waiter is not None and not self._head_bytes:
-            self.force_close()
-
-    def _end_idle(self) -> None:
-        transport = self.transport
-        if transport is not None and transport.get_write_buffer_size():
+    def end_idle(self, now: float) -> None:
+        """Ends the connection where nothing was asked for too long, and nothing is on its way."""
+        transport, waiter = self.transport, self._waiter
+        if transport is None or waiter is None or waiter.done() or self._head_bytes:
+            return
+        if now - self._since < self._server.idle_seconds or _unread_bytes(transport):
+            return
+        if transport.get_write_buffer_size():
             # Closing would wait for a client that takes nothing.
             transport.abort()
-        self.force_close()
+            return
+        self._close = True
+        waiter.set_result(None)
 
     def cut(self) -> "asyncio.Task[None] | None":
         """Ends the connection and whatever runs on it; returns the task that is then ending."""
@@ -229,7 +228,8 @@ class ClientConnection(RequestHandler):
         manager = self._server
         while not self._force_close and not self._close:
             if not self._messages:
-                self._head_bytes = 0
+                # The first bytes may have come before this task's first turn.
+                self._head_bytes = 0 if self._request_count else self._unparsed_bytes
                 self._since = loop.time()
                 self._waiter = loop.create_future()
                 try:
@@ -237,6 +237,7 @@ class ClientConnection(RequestHandler):
                 finally:
                     self._waiter = None
             if not self._messages:
+                await self._part()
                 break
             message, payload = self._messages.popleft()
             parser = self._parser
@@ -249,16 +250,17 @@ class ClientConnection(RequestHandler):
                 await self._refuse_message(message)
                 break
             request = ClientRequest(self, message, payload, closing=manager.drain.draining)
-            self._heard = True
             await self._serve(request)
             if not payload.is_eof() and not await self._linger(payload, request):
                 self._close = True
                 await self._part()
                 break
-            if request.closes or manager.closing:
+            if request.closes or not manager.idle_seconds:
                 break
             if self.writing_paused and not await self._taken():
                 break
+        if self.writing_paused:
+            await self._taken()  # TLS has a time limit on its end
         self._task_handler = None
         if self.transport is not None:
             self.transport.close()
@@ -292,7 +294,7 @@ class ClientConnection(RequestHandler):
     async def _taken(self) -> bool:
         """Waits for a client that sends requests and takes no answers; whether it took them in time."""
         try:
-            async with asyncio.timeout(STALL_SECONDS):
+            async with asyncio.timeout(self._server.timeouts.stall):
                 await self._drain_helper()
         except TimeoutError:
             if self.transport is not None:
@@ -316,36 +318,42 @@ class ClientConnection(RequestHandler):
         return payload.is_eof()
 
     def _refuse_head(self, error: GatewayError) -> None:
-        """Answers a head that is not over, and wakes the loop to end the connection."""
-        self._write_refusal(error)
+        """Ends a head that is not over: the loop answers it and ends the connection."""
         self._head_bytes = 0
         if self._waiter is not None and not self._waiter.done():
+            self._close = True
             self._messages.append((_ErrInfo(error.status, error, ""), EMPTY_PAYLOAD))
             self._waiter.set_result(None)
 
+    def _refuse_large_heads(self) -> None:
+        """The parser bounds lines and their number, so a head that came in one packet may be larger than we take."""
+        for number, (message, _) in enumerate(self._messages):
+            if not isinstance(message, _ErrInfo) and _head_size(message) > HEAD_LIMIT:
+                error = errors.headers_too_large()
+                self._messages[number] = (_ErrInfo(error.status, error, ""), EMPTY_PAYLOAD)
+
     async def _refuse_message(self, info: _ErrInfo) -> None:
-        if not isinstance(info.exc, GatewayError):
-            too_large = isinstance(info.exc, LineTooLong) or "Too many headers" in info.message
-            self._write_refusal(
+        error = info.exc
+        if not isinstance(error, GatewayError):
+            too_large = isinstance(error, LineTooLong) or "Too many headers" in info.message
+            error = (
                 errors.headers_too_large()
                 if too_large
                 else errors.invalid_request("the request is not valid HTTP/1.1", reason="MalformedRequest")
             )
-        await self._part()
-
-    def _write_refusal(self, error: GatewayError) -> None:
         self._close = True
         self._server.refused(error)
         if self.transport is not None:
-            self.transport.write(ClientRequest.refusal(error, request_id_of(None), closing=True))
+            self.transport.write(ClientRequest.refusal(error, request_id_of(None)))
+        await self._part()
 
     async def _part(self) -> None:
-        """Closes our side and waits a little for the client's: a reset would take the answer from it."""
+        """Closes our side and waits a little for the client's: a reset would take an answer from it, or tell it of a
+        request that crossed our end that something broke."""
         transport = self.transport
-        if transport is None:
-            return
-        if transport.can_write_eof():
-            transport.write_eof()
+        if transport is None or not transport.can_write_eof():
+            return  # TLS says its own goodbye, and waits for the client's
+        transport.write_eof()
         self._farewell = self._loop.create_future()
         handle = self._loop.call_later(_FAREWELL_SECONDS, _finish, self._farewell)
         try:
@@ -357,6 +365,25 @@ class ClientConnection(RequestHandler):
 class Flow(Protocol):
     def pause(self) -> None: ...
     def resume(self) -> None: ...
+
+
+class BodyReading(Protocol):
+    def arrived(self) -> None: ...
+    def fail(self, error: Exception) -> None: ...
+    def tick(self, now: float, timeouts: Timeouts) -> None: ...
+
+
+def _head_size(message: RawRequestMessage) -> int:
+    """Bytes of a parsed head, as good as it was sent."""
+    return len(message.path) + sum(len(name) + len(value) + 4 for name, value in message.raw_headers)
+
+
+def _unread_bytes(transport: asyncio.Transport) -> int:
+    """What the client has sent and nobody has seen yet."""
+    sock = transport.get_extra_info("socket")
+    if sock is None or sock.fileno() < 0:
+        return 0
+    return int.from_bytes(fcntl.ioctl(sock.fileno(), termios.FIONREAD, bytes(4)), sys.byteorder)
 
 
 def _finish(future: "asyncio.Future[None]") -> None:

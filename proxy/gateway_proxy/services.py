@@ -1,5 +1,6 @@
 """What the parts of one process share."""
 
+import time
 from dataclasses import dataclass, field
 
 from gateway_proxy import errors
@@ -13,6 +14,8 @@ from gateway_proxy.telemetry.metrics import Metrics
 @dataclass(slots=True)
 class Services:
     audit: AuditLog
+    started_at: float = field(default_factory=time.time)
+    """Unix seconds: tells a process from the one before it in the same pod."""
     holder: Holder = field(default_factory=Holder)
     metrics: Metrics = field(default_factory=Metrics)
     drain: Drain = field(default_factory=Drain)

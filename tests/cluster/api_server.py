@@ -1,7 +1,8 @@
 """A real etcd and kube-apiserver for the length of a test run: no root, no cluster, no network but loopback.
 
-There are no controllers and no nodes: a namespace that is deleted stays in `Terminating`, owned objects are not
-collected, a Deployment makes no pods. Whoever needs those takes `tests/cluster/cluster`.
+There are no nodes and, but for `running_controllers`, no controllers: a namespace that is deleted stays in
+`Terminating`, owned objects are not collected, a Deployment makes no pods. Whoever needs pods that run takes
+`tests/cluster/cluster`.
 """
 
 from __future__ import annotations
@@ -22,9 +23,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.cluster.api_client import ApiClient
+from tests.cluster.audit_log import POLICY, AuditLog
 
 START_SECONDS = 60.0
 LEASH = Path(__file__).with_name("leash.py")
+ADMIN = "admin"
+OPERATOR = "operator"
+"""Another member of system:masters, so that the audit log tells the operator's requests from those of a test."""
+CONTROLLERS = ("garbage-collector-controller", "deployment-controller", "replicaset-controller")
 
 
 class StartError(Exception):
@@ -40,10 +46,17 @@ class ApiServer:
     certificate: Path
     kubeconfig: Path
     logs: Path
+    operator_kubeconfig: Path
+    """As `kubeconfig`, of the user OPERATOR."""
 
     @property
     def client(self) -> ApiClient:
         return ApiClient(self.url, token=self.token, certificate=self.certificate)
+
+    @property
+    def audit_log(self) -> AuditLog:
+        """Of a server that was started with one, from its beginning."""
+        return AuditLog(self.logs / "audit.log")
 
     def client_of(self, user: str) -> ApiClient:
         """A client that acts as `user`, who may do only what RBAC gives them."""
@@ -51,8 +64,9 @@ class ApiServer:
 
 
 @contextmanager
-def running_api_server(*, etcd: Path, kube_apiserver: Path) -> Iterator[ApiServer]:
+def running_api_server(*, etcd: Path, kube_apiserver: Path, audit: bool = False) -> Iterator[ApiServer]:
     """Starts both and waits until the server is ready. They end with the block, and with this process, however it ends.
+    With `audit` every request is written to `audit_log`.
 
     Any number may run at once: etcd listens on a socket in a folder of its own, and the API server's port is reserved
     by a socket of ours before and while it is used. Raises `StartError`.
@@ -62,24 +76,38 @@ def running_api_server(*, etcd: Path, kube_apiserver: Path) -> Iterator[ApiServe
         stack.callback(shutil.rmtree, folder, ignore_errors=True)
         port = stack.enter_context(_reserved_port())
         etcd_process = stack.enter_context(_leashed(_etcd_command(etcd), folder, "etcd"))
-        token = secrets.token_hex(16)
-        _write_private(folder / "tokens.csv", f'{token},admin,admin,"system:masters"\n')
+        tokens = {user: secrets.token_hex(16) for user in (ADMIN, OPERATOR)}
+        users = "".join(f'{token},{user},{user},"system:masters"\n' for user, token in tokens.items())
+        _write_private(folder / "tokens.csv", users)
         _write_private(folder / "service-accounts.key", _signing_key())
-        command = _api_server_command(kube_apiserver, port)
+        _write_private(folder / "audit.yaml", POLICY)
+        command = _api_server_command(kube_apiserver, port, audit=audit)
         processes = {
             "etcd": etcd_process,
             "kube-apiserver": stack.enter_context(_leashed(command, folder, "kube-apiserver")),
         }
         server = ApiServer(
             url=f"https://127.0.0.1:{port}",
-            token=token,
+            token=tokens[ADMIN],
             certificate=folder / "certificates" / "apiserver.crt",
             kubeconfig=folder / "kubeconfig",
             logs=folder,
+            operator_kubeconfig=folder / "operator.kubeconfig",
         )
-        _write_private(server.kubeconfig, _kubeconfig(server))
+        _write_private(server.kubeconfig, _kubeconfig(server, ADMIN, tokens[ADMIN]))
+        _write_private(server.operator_kubeconfig, _kubeconfig(server, OPERATOR, tokens[OPERATOR]))
         _wait_until_ready(server, processes)
         yield server
+
+
+@contextmanager
+def running_controllers(server: ApiServer, *, kube_controller_manager: Path) -> Iterator[None]:
+    """While the block runs, owned objects are collected and Deployments make pods, which no kubelet takes up.
+
+    Install CRDs before: the garbage collector looks for new kinds every 30 seconds only.
+    """
+    with _leashed(_controllers_command(kube_controller_manager), server.logs, "kube-controller-manager"):
+        yield
 
 
 def _etcd_command(program: Path) -> list[str]:
@@ -97,7 +125,7 @@ def _etcd_command(program: Path) -> list[str]:
     ]
 
 
-def _api_server_command(program: Path, port: int) -> list[str]:
+def _api_server_command(program: Path, port: int, *, audit: bool) -> list[str]:
     return [
         str(program),
         "--etcd-servers=unix://etcd:1",
@@ -114,6 +142,17 @@ def _api_server_command(program: Path, port: int) -> list[str]:
         "--service-account-signing-key-file=service-accounts.key",
         "--service-cluster-ip-range=10.96.0.0/16",
         "--disable-admission-plugins=ServiceAccount",  # nobody makes the accounts that it waits for
+        *(["--audit-policy-file=audit.yaml", "--audit-log-path=audit.log"] if audit else []),
+    ]
+
+
+def _controllers_command(program: Path) -> list[str]:
+    return [
+        str(program),
+        "--kubeconfig=kubeconfig",
+        f"--controllers={','.join(CONTROLLERS)}",
+        "--leader-elect=false",
+        "--secure-port=0",
     ]
 
 
@@ -186,13 +225,13 @@ def _signing_key() -> str:
     return f"-----BEGIN EC PRIVATE KEY-----\n{base64.b64encode(der).decode()}\n-----END EC PRIVATE KEY-----\n"
 
 
-def _kubeconfig(server: ApiServer) -> str:
+def _kubeconfig(server: ApiServer, user: str, token: str) -> str:
     return f"""\
 apiVersion: v1
 kind: Config
 clusters: [{{name: test, cluster: {{server: "{server.url}", certificate-authority: "{server.certificate}"}}}}]
-users: [{{name: admin, user: {{token: "{server.token}"}}}}]
-contexts: [{{name: test, context: {{cluster: test, user: admin}}}}]
+users: [{{name: {user}, user: {{token: "{token}"}}}}]
+contexts: [{{name: test, context: {{cluster: test, user: {user}}}}}]
 current-context: test
 """
 

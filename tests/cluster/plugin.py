@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 import yaml
 from tests.cluster.api_client import ApiClient, eventually
-from tests.cluster.api_server import ApiServer, running_api_server
-from tests.cluster.programs import API_SERVER, BuildError, ensure
+from tests.cluster.api_server import ApiServer, running_api_server, running_controllers
+from tests.cluster.programs import API_SERVER, CONTROL_PLANE, BuildError, ensure
 
 CRDS = Path(__file__).parents[2] / "crds"
 _built = pytest.StashKey[dict[str, Path] | BuildError]()
@@ -19,22 +19,28 @@ _built = pytest.StashKey[dict[str, Path] | BuildError]()
 
 def pytest_collection_finish(session: pytest.Session) -> None:
     """Build what the chosen tests need before the first of them: a cold build takes longer than a test may."""
-    needed = any("api_server" in getattr(item, "fixturenames", ()) for item in session.items)
-    if not needed or session.config.option.collectonly:
+    wanted = {fixture for item in session.items for fixture in getattr(item, "fixturenames", ())}
+    programs = CONTROL_PLANE if "control_plane" in wanted else API_SERVER if "api_server" in wanted else ()
+    if not programs or session.config.option.collectonly:
         return
     terminal = session.config.pluginmanager.get_plugin("terminalreporter")
     try:
-        session.config.stash[_built] = ensure(API_SERVER, report=terminal.write_line if terminal else lambda _: None)
+        session.config.stash[_built] = ensure(programs, report=terminal.write_line if terminal else lambda _: None)
     except BuildError as error:
         session.config.stash[_built] = error
+
+
+def _programs(config: pytest.Config) -> dict[str, Path]:
+    programs = config.stash[_built]
+    if isinstance(programs, BuildError):
+        pytest.fail(f"the API server could not be built: {programs}", pytrace=False)
+    return programs
 
 
 @pytest.fixture(scope="session")
 def api_server(pytestconfig: pytest.Config) -> Iterator[ApiServer]:
     """A real kube-apiserver with nothing in it, shared by the whole run."""
-    programs = pytestconfig.stash[_built]
-    if isinstance(programs, BuildError):
-        pytest.fail(f"the API server could not be built: {programs}", pytrace=False)
+    programs = _programs(pytestconfig)
     with running_api_server(etcd=programs["etcd"], kube_apiserver=programs["kube-apiserver"]) as server:
         yield server
 
@@ -42,7 +48,21 @@ def api_server(pytestconfig: pytest.Config) -> Iterator[ApiServer]:
 @pytest.fixture(scope="session")
 def api(api_server: ApiServer) -> ApiClient:
     """A client of the API server, on which the three CRDs are installed and served."""
-    client = api_server.client
+    return with_crds(api_server.client)
+
+
+@pytest.fixture(scope="session")
+def control_plane(pytestconfig: pytest.Config) -> Iterator[ApiServer]:
+    """Another API server, with the CRDs, an audit log, and the controllers that collect owned objects and make pods."""
+    programs = _programs(pytestconfig)
+    with running_api_server(etcd=programs["etcd"], kube_apiserver=programs["kube-apiserver"], audit=True) as server:
+        with_crds(server.client)
+        with running_controllers(server, kube_controller_manager=programs["kube-controller-manager"]):
+            yield server
+
+
+def with_crds(client: ApiClient) -> ApiClient:
+    """The client, once the three CRDs are installed and served."""
     crds = [yaml.safe_load(path.read_text()) for path in sorted(CRDS.glob("*.yaml"))]
     for crd in crds:
         client.create(crd).accepted()

@@ -105,6 +105,7 @@ PROGRAMS = {
     )
 }
 API_SERVER = ("etcd", "kube-apiserver")
+CONTROL_PLANE = (*API_SERVER, "kube-controller-manager")
 
 
 def cache_folder() -> Path:

@@ -58,6 +58,8 @@ def test_a_client_s_headers(gateway: Gateway, upstream: AnthropicUpstream, body:
 def test_a_forwarded_header_named_by_connection_is_hop_by_hop(gateway: Gateway, upstream: AnthropicUpstream) -> None:
     gateway.messages(BODY, headers=[("connection", "x-app"), ("x-app", "cli")])
     assert "x-app" not in upstream.last.names
+    gateway.messages(BODY, headers=[("connection", "keep-alive"), ("connection", "x-app"), ("x-app", "cli")])
+    assert "x-app" not in upstream.last.names, "every Connection header counts"
 
 
 def test_the_same_header_twice_stays_two(gateway: Gateway, upstream: AnthropicUpstream) -> None:

@@ -2,12 +2,13 @@
 
 import gzip
 import json
+import random
 
 import pytest
 from tests.standins import framing, messages
 from tests.standins.anthropic_upstream import AnthropicUpstream, End, stream
 from tests.standins.gateway import Gateway
-from tests.standins.raw_client import ClosedEarlyError
+from tests.standins.raw_client import ClosedEarlyError, connect
 
 ODD_BODIES = {
     "white space and key order": b'\n{ "stream" :\tfalse,\r\n "model" : "claude-sonnet-5-5" ,'
@@ -116,6 +117,18 @@ def test_gzip_json_can_be_read_by_a_client_that_asked_for_identity(
     assert json.loads(plain) == messages.message()
     line = gateway.audit_of(answer)
     assert line["tokens"]["output"] == messages.OUTPUT_TOKENS
+
+
+@pytest.mark.parametrize("text", ["x" * 3_000_000, random.Random(1).randbytes(1_500_000).hex()], ids=["tight", "wide"])
+def test_a_long_gzip_answer_is_counted(gateway: Gateway, upstream: AnthropicUpstream, text: str) -> None:
+    """Too long to be inflated between two requests; its connection goes on all the same."""
+    upstream.script(framing.json_answer(messages.message(messages.text(text)), packed=True))
+    with connect(gateway.port) as client:
+        headers = [*gateway.headers(), ("accept-encoding", "gzip")]
+        body = b'{"model":"claude-sonnet-5-5"}'
+        answer = client.request("POST", "/v1/messages", headers=headers, body=body)
+        assert gateway.audit_of(answer)["tokens"]["output"] == messages.OUTPUT_TOKENS
+        assert client.request("POST", "/v1/messages", headers=headers, body=body).status == 200
 
 
 def test_gzip_json_goes_through_to_a_client_that_asked_for_it(gateway: Gateway, upstream: AnthropicUpstream) -> None:

@@ -153,16 +153,29 @@ def test_expect_100_continue_is_refused_without_a_continue(
 
 def test_bodies_in_memory_are_bounded_together(gateway: Gateway, upstream: AnthropicUpstream) -> None:
     gateway.load(smallest(upstream.url, http={"maxRequestBytes": 100_000, "maxBufferedBytes": 150_000}))
-    with connect(gateway.port) as slow, connect(gateway.port) as other:
-        headers = [*gateway.headers(), ("content-length", "100000"), ("expect", "100-continue")]
-        slow.send(request_bytes("POST", "/v1/messages", headers))
-        assert slow.head().status == 100
-        other.send(request_bytes("POST", "/v1/messages", headers))
-        answer = other.response()
+    headers = [*gateway.headers(), ("content-length", "100000"), ("expect", "100-continue")]
+    asked = request_bytes("POST", "/v1/messages", headers)
+
+    def refused() -> bool:
+        with connect(gateway.port) as other:
+            other.send(asked)
+            if other.head().status == 100:
+                return False  # what the slow one sent has not been read yet
+        with connect(gateway.port) as other:
+            other.send(asked)
+            answer = other.response()
         assert (answer.status, answer.error[0]) == (429, "rate_limit_error")
         assert answer.header("retry-after")
-        body = b'{%b,"a":"' % MODEL
-        slow.send(body + b"x" * (100_000 - len(body) - 2) + b'"}')
+        return True
+
+    with connect(gateway.port) as slow:
+        slow.send(asked)
+        assert slow.head().status == 100
+        assert not refused(), "a length that is only declared takes no room"
+        body = b'{%b,"a":"' % MODEL + b"x" * 80_000
+        slow.send(body)
+        eventually(refused, what="no room beside what has come")
+        slow.send(b"x" * (100_000 - len(body) - 2) + b'"}')
         assert slow.response().status == 200
     assert gateway.messages(b'{%b,"a":"%b"}' % (MODEL, b"x" * 60_000)).status == 200, "the room is free again"
 

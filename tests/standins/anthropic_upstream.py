@@ -77,8 +77,10 @@ class AnthropicUpstream:
         *,
         credentials: Iterable[Expected] = (Expected.api_key(API_KEY),),
         tls: ssl.SSLContext | None = None,
+        host: str = "127.0.0.1",
     ) -> None:
         self._tls = tls
+        self.host = host
         self._credentials = list(credentials)
         self.expected = list(credentials)
         """Change it in a test that gives the gateway another credential."""
@@ -96,13 +98,13 @@ class AnthropicUpstream:
         self._changed = threading.Condition()
         self._loop = asyncio.new_event_loop()
         self._open: set[_Connection] = set()
-        self._socket = socket.create_server(("127.0.0.1", 0), backlog=512)
+        self._socket = socket.create_server((host, 0), backlog=512)
         self.port: int = self._socket.getsockname()[1]
         self._thread = threading.Thread(target=self._run, name="anthropic-upstream", daemon=True)
 
     @property
     def url(self) -> str:
-        return f"{'https' if self._tls else 'http'}://127.0.0.1:{self.port}"
+        return f"{'https' if self._tls else 'http'}://{self.host}:{self.port}"
 
     @property
     def problems(self) -> list[str]:
@@ -277,7 +279,10 @@ class _Connection(asyncio.Protocol):
         request.body = bytes(self._received[:length])
         del self._received[:length]
         request.problems = problems_of(
-            request, version=version, expected=self._upstream.expected, host=f"127.0.0.1:{self._upstream.port}"
+            request,
+            version=version,
+            expected=self._upstream.expected,
+            host=f"{self._upstream.host}:{self._upstream.port}",
         )
         return request
 

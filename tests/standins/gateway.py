@@ -4,6 +4,7 @@ import json
 import os
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import time
@@ -57,6 +58,8 @@ class Gateway:
         self.mount = folder / "config"
         folder.mkdir(parents=True)
         self.port = self.admin_port = self.metrics_port = 0
+        self.tls: ssl.SSLContext | None = None
+        """For clients of a gateway that is started with `--tls-dir`."""
         self._sequence = 0
         self._loaded: list[Manifest] = []
         self._clients: list[Connection] = []
@@ -180,7 +183,7 @@ class Gateway:
     # --- asking it -------------------------------------------------------------------------------
 
     def get(self, target: str, *, headers: framing.Headers = ()) -> Response:
-        return fetch(self.port, "GET", target, headers=headers)
+        return fetch(self.port, "GET", target, headers=headers, tls=self.tls)
 
     def messages(
         self,
@@ -191,11 +194,12 @@ class Gateway:
         headers: framing.Headers = (),
     ) -> Response:
         """One inference request of a user with a developer key, on a connection of its own."""
-        return fetch(self.port, "POST", target, headers=[*self.headers(user), *framing.pairs(headers)], body=body)
+        given = [*self.headers(user), *framing.pairs(headers)]
+        return fetch(self.port, "POST", target, headers=given, body=body, tls=self.tls)
 
     def begin(self, body: bytes, *, user: str = ALICE, headers: framing.Headers = ()) -> Connection:
         """Sends an inference request and leaves the answer to be read. Closed at the test's end at the latest."""
-        connection = Connection(self.port)
+        connection = Connection(self.port, tls=self.tls)
         self._clients.append(connection)
         given = [*self.headers(user), *framing.pairs(headers)]
         connection.send(request_bytes("POST", "/v1/messages?beta=true", given, body))

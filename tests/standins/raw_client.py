@@ -2,6 +2,7 @@
 
 import json
 import socket
+import ssl
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -54,11 +55,19 @@ def request_bytes(method: str, target: str, headers: framing.Headers, body: byte
 
 
 class Connection:
-    """One TCP connection to the gateway."""
+    """One TCP connection to the gateway. With `tls`, verified for the name `gateway.test`."""
 
-    def __init__(self, port: int, *, timeout: float = TIMEOUT) -> None:
-        self.socket = socket.create_connection(("127.0.0.1", port), timeout=timeout)
+    def __init__(
+        self, port: int, *, host: str = "127.0.0.1", timeout: float = TIMEOUT, tls: ssl.SSLContext | None = None
+    ) -> None:
+        self.socket = socket.create_connection((host, port), timeout=timeout)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if tls is not None:
+            try:
+                self.socket = tls.wrap_socket(self.socket, server_hostname="gateway.test")
+            except BaseException:
+                self.socket.close()
+                raise
         self._buffer = bytearray()
         self._left: int | None = None
         self._chunked = False
@@ -168,8 +177,10 @@ class Connection:
 
 
 @contextmanager
-def connect(port: int, *, timeout: float = TIMEOUT) -> Iterator[Connection]:
-    connection = Connection(port, timeout=timeout)
+def connect(
+    port: int, *, host: str = "127.0.0.1", timeout: float = TIMEOUT, tls: ssl.SSLContext | None = None
+) -> Iterator[Connection]:
+    connection = Connection(port, host=host, timeout=timeout, tls=tls)
     try:
         yield connection
     finally:
@@ -183,7 +194,9 @@ def fetch(
     *,
     headers: Mapping[str, str] | framing.Headers = (),
     body: bytes | None = None,
+    host: str = "127.0.0.1",
+    tls: ssl.SSLContext | None = None,
 ) -> Response:
     """One request on a connection of its own."""
-    with connect(port) as connection:
+    with connect(port, host=host, tls=tls) as connection:
         return connection.request(method, target, headers=headers, body=body)

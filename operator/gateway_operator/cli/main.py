@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from gateway_operator.cli import explain, key, lint, render, status, up
+from gateway_operator.cli import explain, key, lint, operator, render, status, up
 
 PROGRAM = "claude-gateway"
 DEBUG_VARIABLE = "CLAUDE_GATEWAY_DEBUG"
@@ -21,6 +21,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
 app.command(name="up")(up.up)
+app.command(name="operator")(operator.operator)
 app.command(name="lint")(lint.lint)
 app.command(name="render")(render.render)
 app.command(name="explain")(explain.explain)

@@ -1,6 +1,7 @@
 """Asking a proxy pod which configuration it has loaded."""
 
 import asyncio
+import os
 import re
 from dataclasses import dataclass
 from typing import Any, Final
@@ -115,7 +116,8 @@ def _load_error(error: Any) -> str:
 def _why_not(error: Exception) -> str:
     """In words that stay the same from one attempt to the next."""
     if isinstance(error, aiohttp.ClientConnectorError):
-        return f"not connected: {error.os_error.strerror or type(error.os_error).__name__}"
+        number = error.os_error.errno
+        return f"not connected: {os.strerror(number) if number else type(error.os_error).__name__}"
     if isinstance(error, asyncio.IncompleteReadError | aiohttp.ClientPayloadError | aiohttp.ServerDisconnectedError):
         return "the connection was cut"
     return f"no answer: {type(error).__name__}"

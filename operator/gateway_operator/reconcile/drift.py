@@ -79,8 +79,8 @@ def _holds(wanted: Any, live: Any, *, member: str, kind: str) -> bool:
     """`member`: the name under which the two values stand."""
     if member in WHOLE:
         return bool(wanted == live)
-    if isinstance(wanted, Mapping):
-        if not isinstance(live, Mapping):
+    if isinstance(wanted, dict):
+        if not isinstance(live, dict):
             return wanted == {} and live is None
         return all(
             _holds(value, live.get(name), member=name, kind=kind) if name in live else _nothing(value)
@@ -91,7 +91,7 @@ def _holds(wanted: Any, live: Any, *, member: str, kind: str) -> bool:
             return not wanted and live is None
         keys = _keys_of(wanted, member=member, kind=kind)
         if keys:
-            there = {_key(item, keys): item for item in live if isinstance(item, Mapping)}
+            there = {_key(item, keys): item for item in live if isinstance(item, dict)}
             return all(
                 (found := there.get(_key(item, keys))) is not None and _holds(item, found, member="", kind=kind)
                 for item in wanted
@@ -112,7 +112,7 @@ def _keys_of(wanted: Sequence[Any], *, member: str, kind: str) -> tuple[str, ...
     if not wanted or (member == "ports" and kind in _ATOMIC_PORTS):
         return ()
     for keys in LIST_KEYS.get(member, ()):
-        if all(isinstance(item, Mapping) and keys[0] in item for item in wanted):
+        if all(isinstance(item, dict) and keys[0] in item for item in wanted):
             return keys
     return ()
 

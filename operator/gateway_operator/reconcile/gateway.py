@@ -179,7 +179,8 @@ class GatewayReconciler:
                     now=run.now,
                 )
         except BundleError as too_large:
-            run.found(error(run.gathered.gateway, "", Reason.CONFIG_TOO_LARGE, f"{too_large}; the last one stays"))
+            message = f"{too_large}; the last one that fitted stays in force"
+            run.findings.append(error(run.gathered.gateway, "", Reason.CONFIG_TOO_LARGE, message))
             return None
 
     def _observe(self, run: Run) -> None:

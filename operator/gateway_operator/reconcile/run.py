@@ -69,6 +69,7 @@ class Run:
     again: float | None = None
 
     def found(self, finding: Finding) -> None:
+        """Something that stands in the way and may go without an event."""
         self.findings.append(finding)
         self.come_again(REFUSED_SECONDS)
 
@@ -120,8 +121,7 @@ class Run:
     async def write_children(self, model: GatewayDeployment) -> None:
         gateway = self.gathered.gateway
         made: Children = children(model, ref=gateway, uid=self.gathered.uid, settings=self.settings)
-        for finding in made.findings:
-            self.found(finding)
+        self.findings += made.findings
         lives = await asyncio.gather(*(self._live(kind_of(child), child["metadata"]["name"]) for child in made.wanted))
         for child, live in zip(made.wanted, lives, strict=True):
             try:

@@ -18,6 +18,7 @@ from gateway_config import bundle as bundles
 from gateway_config.bundle import BundleError
 from gateway_proxy.config.holder import LoadError
 from gateway_proxy.config.live import LiveConfiguration
+from gateway_proxy.files import FileSignature, file_signature
 from gateway_proxy.providers import Pools
 from gateway_proxy.services import Services
 from gateway_proxy.telemetry.audit import config_line
@@ -40,7 +41,6 @@ _FILES: Final = (
     bundles.CREDENTIALS_FILE,
     *(bundles.part_file(number) for number in range(bundles.MAX_PARTS)),
 )
-FileSignature = tuple[int, int, int, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +63,9 @@ class ConfigWatcher:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="config", daemon=True)
-        # Of the thread alone:
         self._live: LiveConfiguration | None = None
+        """The newest that was built. Written by the thread; the event loop puts it in force a little later."""
+        # Of the thread alone:
         self._signature: tuple[FileSignature | None, ...] | None = None
         self._failure: _Failure | None = None
         self._failing_since = 0.0
@@ -90,7 +91,7 @@ class ConfigWatcher:
             self._stopping.wait(POLL_SECONDS)
 
     def _due(self, now: float) -> bool:
-        signature = tuple(_file_signature(path) for path in self._files)
+        signature = tuple(file_signature(path) for path in self._files)
         changed = signature != self._signature
         self._signature = signature
         if changed:
@@ -169,7 +170,9 @@ class ConfigWatcher:
         services.metrics.keep_only(
             {upstream.name for upstream in configuration.upstreams}, {model.id for model in configuration.models}
         )
-        self._pools.retain([client.pool for client in live.upstreams])
+        if live is self._live:
+            # Else the next one is built already, perhaps upon pools that this one does not use.
+            self._pools.retain([client.pool for client in live.upstreams])
         services.audit.write(config_line(revision=live.revision, sequence=live.sequence, outcome="loaded"))
         log.info(
             "configuration in force",
@@ -206,12 +209,3 @@ class ConfigWatcher:
             failure.message,
             extra={"event": "config.waiting" if waits else "config.refused", "reason": failure.reason},
         )
-
-
-def _file_signature(path: Path) -> FileSignature | None:
-    """What `stat` tells of a file, whichever symbolic links lead to it."""
-    try:
-        found = path.stat()
-    except OSError:
-        return None
-    return found.st_dev, found.st_ino, found.st_mtime_ns, found.st_size

@@ -18,12 +18,11 @@ from gateway_proxy.inference.intake import Intake
 from gateway_proxy.inference.relay import EventRelay, RawRelay
 from gateway_proxy.inference.routing import Answer, Router
 from gateway_proxy.policy.effective import AllowedModel
-from gateway_proxy.spend.meter import StreamMeter, Usage, meter_json
+from gateway_proxy.spend.meter import StreamMeter, Usage, meter_json, meter_json_at_once
 from gateway_proxy.telemetry.audit import AuditLog, inference_line, refusal_line
 from gateway_proxy.telemetry.metrics import Metrics
+from gateway_proxy.timeouts import Timeouts
 
-PING_SECONDS: Final = 15.0
-"""Silence in a stream after which the client gets a ping; it shows a banner at 20 s and gives up at 300 s."""
 CLIENT_GONE: Final = 499
 """What audit lines and metrics say for a client that left before its answer began."""
 
@@ -38,15 +37,15 @@ class Inference:
         audit: AuditLog,
         metrics: Metrics,
         drain: Drain,
-        ping_seconds: float = PING_SECONDS,
+        timeouts: Timeouts,
     ) -> None:
         self.holder = holder
         self.audit = audit
         self.metrics = metrics
         self.drain = drain
-        self.ping_seconds = ping_seconds
+        self.timeouts = timeouts
         self.intake = Intake()
-        self.router = Router(ping_seconds=ping_seconds)
+        self.router = Router(ping_seconds=timeouts.ping)
 
     def messages(self, request: ClientRequest) -> Awaitable[None]:
         """`POST /v1/messages`."""
@@ -71,6 +70,7 @@ class _Run:
         "_allowed",
         "_answer",
         "_began",
+        "_counting",
         "_ending",
         "_first_byte",
         "_inference",
@@ -95,6 +95,8 @@ class _Run:
         self._answer: Answer | None = None
         self._relay: EventRelay | RawRelay | None = None
         self._ending: GatewayError | None = None
+        self._counting: asyncio.Future[Usage] | None = None
+        """A long answer's usage, while a thread reads it."""
 
     async def serve(self) -> None:
         inference, request = self._inference, self._request
@@ -121,6 +123,8 @@ class _Run:
             )
             if not self._replied():
                 await self._relayed()
+            if self._counting is not None:
+                await asyncio.shield(self._counting)
         except GatewayError as error:
             self._refused(error)
             raise
@@ -151,7 +155,7 @@ class _Run:
             return False
         framing = b"" if head.status in (204, 304) else b"content-length: %d\r\n" % len(body)
         request.write(request.head(head.status, passed_headers(head), framing) + body)
-        self._account(self._usage_of(body), "completed")
+        self._account_whole(body)
         return True
 
     async def _relayed(self) -> None:
@@ -159,10 +163,9 @@ class _Run:
         assert answer is not None
         head = answer.head
         lines = passed_headers(head)
-        usage: Usage | None = None
         if answer.events:
             meter = StreamMeter()
-            events = EventRelay(request, answer.exchange, meter, ping_seconds=self._inference.ping_seconds)
+            events = EventRelay(request, answer.exchange, meter, timeouts=self._inference.timeouts)
             self._relay = events
             try:
                 await events.run(head.status, lines, ping=answer.silent)
@@ -170,52 +173,46 @@ class _Run:
                 usage = meter.usage() if self._metered else None
                 self._account(usage, events.outcome or "client_gone")
             return
-        raw = self._relay = RawRelay(request, answer.exchange)
+        raw = self._relay = RawRelay(request, answer.exchange, timeouts=self._inference.timeouts)
         try:
             await raw.run(head.status, lines)
         finally:
             if raw.outcome == "completed" and raw.body is not None:
-                usage = self._usage_of(raw.body)
-            self._account(usage, raw.outcome or "client_gone")
+                self._account_whole(raw.body)
+            else:
+                self._account(None, raw.outcome or "client_gone")
 
-    def _usage_of(self, body: bytes) -> Usage | None:
+    def _account_whole(self, body: bytes) -> None:
+        """The account of an answer that went to the client whole."""
         head = self._answer.head if self._answer is not None else None
         if head is None or head.status != 200 or not self._metered:
-            return None
-        encoding = head.get(b"content-encoding")
-        return meter_json(body, encoding.decode("latin-1") if encoding is not None else None)
+            self._account(None, "completed")
+            return
+        raw_encoding = head.get(b"content-encoding")
+        encoding = raw_encoding.decode("latin-1") if raw_encoding is not None else None
+        usage = meter_json_at_once(body, encoding)
+        if usage is not None:
+            self._account(usage, "completed")
+            return
+        self._counting = asyncio.get_running_loop().run_in_executor(None, meter_json, body, encoding)
+        # Not by this task: it may be cancelled before the thread is done, and the answer was given all the same.
+        self._counting.add_done_callback(self._counted)
+
+    def _counted(self, counting: "asyncio.Future[Usage]") -> None:
+        if not counting.cancelled():
+            self._account(counting.result(), "completed")
 
     def _account(self, usage: Usage | None, outcome: str) -> None:
         """One audit line and the series of the route, for a request that an upstream answered."""
-        answer, principal, allowed = self._answer, self._principal, self._allowed
+        answer = self._answer
         assert answer is not None
-        assert principal is not None
-        assert allowed is not None
         seconds = monotonic() - self._began
         first_byte = self._first_byte - self._began if self._first_byte is not None else None
         head = answer.head
         answer.route.series.finished(head.status, seconds, first_byte, usage)
         if outcome == "client_gone":
             self._inference.metrics.client_gone()
-        upstream_id = head.get(b"request-id")
-        request = self._request
-        self._inference.audit.write(
-            inference_line(
-                request_id=request.request_id,
-                principal=principal,
-                path=request.path,
-                model=allowed.id,
-                upstream=answer.route.client.name,
-                upstream_request_id=upstream_id.decode("latin-1") if upstream_id is not None else None,
-                status=head.status,
-                milliseconds=seconds * 1000,
-                first_byte_milliseconds=first_byte * 1000 if first_byte is not None else None,
-                usage=usage,
-                stream=self._stream,
-                session_id=request.headers.get("x-claude-code-session-id"),
-                outcome=outcome,
-            )
-        )
+        self._write_line(head.status, outcome, answer=answer, seconds=seconds, first_byte=first_byte, usage=usage)
 
     def _refused(self, error: GatewayError) -> None:
         """One audit line for an answer of our own."""
@@ -256,21 +253,34 @@ class _Run:
 
     def _unanswered(self, status: int, outcome: str) -> None:
         """The audit line of a request that no upstream answered."""
+        self._write_line(status, outcome, seconds=monotonic() - self._began)
+
+    def _write_line(
+        self,
+        status: int,
+        outcome: str,
+        *,
+        seconds: float,
+        answer: Answer | None = None,
+        first_byte: float | None = None,
+        usage: Usage | None = None,
+    ) -> None:
         request, principal, allowed = self._request, self._principal, self._allowed
         assert principal is not None
         assert allowed is not None
+        upstream_id = answer.head.get(b"request-id") if answer is not None else None
         self._inference.audit.write(
             inference_line(
                 request_id=request.request_id,
                 principal=principal,
                 path=request.path,
                 model=allowed.id,
-                upstream=None,
-                upstream_request_id=None,
+                upstream=answer.route.client.name if answer is not None else None,
+                upstream_request_id=upstream_id.decode("latin-1") if upstream_id is not None else None,
                 status=status,
-                milliseconds=(monotonic() - self._began) * 1000,
-                first_byte_milliseconds=None,
-                usage=None,
+                milliseconds=seconds * 1000,
+                first_byte_milliseconds=first_byte * 1000 if first_byte is not None else None,
+                usage=usage,
                 stream=self._stream,
                 session_id=request.headers.get("x-claude-code-session-id"),
                 outcome=outcome,

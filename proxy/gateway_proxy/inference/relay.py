@@ -2,12 +2,14 @@
 wakes for an event, and no byte is changed."""
 
 import asyncio
+from abc import ABC, abstractmethod
 from typing import Final, Protocol
 
 from gateway_proxy import errors
-from gateway_proxy.client_request import STALL_SECONDS, ClientRequest
+from gateway_proxy.client_request import ClientRequest
 from gateway_proxy.errors import GatewayError
 from gateway_proxy.inference import sse
+from gateway_proxy.timeouts import Timeouts
 from gateway_proxy.upstream.errors import IdleTimeoutError, ProtocolError, UpstreamError
 from gateway_proxy.upstream.exchange import Exchange, Spans
 from gateway_proxy.upstream.framing import LAST_CHUNK, chunk
@@ -25,13 +27,14 @@ class Meter(Protocol):
     def feed(self, data: bytes) -> None: ...
 
 
-class _Relay:
-    """What both kinds of relay share: the client's flow control, and the future that tells the end."""
+class _Relay(ABC):
+    """What both kinds of relay share: the way from the answer's head to its end, and the client's flow control."""
 
-    __slots__ = ("_chunked", "_connection", "_done", "_exchange", "_paused_since", "_request", "outcome")
+    __slots__ = ("_chunked", "_connection", "_done", "_exchange", "_paused_since", "_request", "_timeouts", "outcome")
 
-    def __init__(self, request: ClientRequest, exchange: Exchange) -> None:
+    def __init__(self, request: ClientRequest, exchange: Exchange, *, timeouts: Timeouts) -> None:
         self._request = request
+        self._timeouts = timeouts
         self._connection = request.connection
         self._exchange = exchange
         self._chunked = not request.http_1_0
@@ -39,6 +42,22 @@ class _Relay:
         self._paused_since: float | None = None
         self.outcome = ""
         """A constant for the audit line once the relay is over."""
+
+    # --- BodySink ---
+
+    @abstractmethod
+    def packet(self, data: bytes, spans: Spans, border: int) -> None: ...
+
+    @abstractmethod
+    def ended(self) -> None: ...
+
+    @abstractmethod
+    def failed(self, error: UpstreamError) -> None: ...
+
+    # --- from outside ---
+
+    @abstractmethod
+    def tick(self, now: float) -> None: ...
 
     def pause(self) -> None:
         """The client takes no more for now."""
@@ -53,7 +72,7 @@ class _Relay:
             return False
         if self._paused_since is None:
             self._paused_since = now
-        return now - self._paused_since >= STALL_SECONDS
+        return now - self._paused_since >= self._timeouts.stall
 
     def _over(self, outcome: str) -> None:
         if not self.outcome:
@@ -61,10 +80,23 @@ class _Relay:
             if self._done is not None and not self._done.done():
                 self._done.set_result(None)
 
-    async def _until_over(self) -> None:
-        if not self.outcome:
-            self._done = asyncio.get_running_loop().create_future()
-            await self._done
+    async def _run(self, opening: bytes) -> None:
+        """Sends what the answer begins with, then all that the exchange brings."""
+        connection = self._connection
+        self._request.write(opening)
+        connection.flow = self
+        connection.ticking = self.tick
+        try:
+            self._exchange.attach(self)
+            if connection.writing_paused and not self.outcome:
+                self.pause()  # since before this answer
+            if not self.outcome:
+                self._done = asyncio.get_running_loop().create_future()
+                await self._done
+        finally:
+            connection.ticking = None
+            connection.flow = None
+            self._exchange.abort()
 
     def _cut(self, outcome: str) -> None:
         self._exchange.abort()
@@ -76,12 +108,11 @@ class EventRelay(_Relay):
     """A stream of server-sent events. What is sent ends at an event's border whenever possible, so that an error or
     a ping of our own can stand there."""
 
-    __slots__ = ("_at_border", "_held", "_meter", "_ping_seconds", "_quiet_since", "_seam", "_spoke", "_state")
+    __slots__ = ("_at_border", "_held", "_meter", "_quiet_since", "_seam", "_spoke", "_state")
 
-    def __init__(self, request: ClientRequest, exchange: Exchange, meter: Meter, *, ping_seconds: float) -> None:
-        super().__init__(request, exchange)
+    def __init__(self, request: ClientRequest, exchange: Exchange, meter: Meter, *, timeouts: Timeouts) -> None:
+        super().__init__(request, exchange, timeouts=timeouts)
         self._meter = meter
-        self._ping_seconds = ping_seconds
         self._held = bytearray()
         self._seam = b""
         self._at_border = True
@@ -91,26 +122,10 @@ class EventRelay(_Relay):
 
     async def run(self, status: int, lines: list[bytes], *, ping: bool) -> None:
         """Sends the head, then everything to the end. `ping`: the upstream has been silent since its own head."""
-        request, connection = self._request, self._connection
         if not self._chunked:
-            request.closes = True
-        head = request.head(status, lines, _CHUNKED if self._chunked else b"")
-        request.write(head + _PING_CHUNK if ping and self._chunked else head)
-        if ping and not self._chunked:
-            request.write(sse.PING)
-        connection.flow = self
-        connection.ticking = self.tick
-        try:
-            self._exchange.attach(self)
-            if connection.writing_paused and not self.outcome:
-                self.pause()  # since before this answer
-            await self._until_over()
-        finally:
-            connection.ticking = None
-            connection.flow = None
-            self._exchange.abort()
-
-    # --- BodySink ---
+            self._request.closes = True
+        head = self._request.head(status, lines, _CHUNKED if self._chunked else b"")
+        await self._run(head + self._ping() if ping else head)
 
     def packet(self, data: bytes, spans: Spans, border: int) -> None:
         if self.outcome:
@@ -155,8 +170,6 @@ class EventRelay(_Relay):
         else:
             self._break_off(errors.upstream_broke_off(), "upstream_broke_off")
 
-    # --- from outside ---
-
     def end_with_error(self, error: GatewayError) -> None:
         """Ends the stream in-band: the gateway is going down."""
         if not self.outcome:
@@ -172,11 +185,14 @@ class EventRelay(_Relay):
         elif self._spoke:
             self._spoke = False
             self._quiet_since = now
-        elif now - self._quiet_since >= self._ping_seconds and self._at_border and not self._connection.writing_paused:
+        elif now - self._quiet_since >= self._timeouts.ping and self._at_border and not self._connection.writing_paused:
             self._quiet_since = now
-            self._request.write(_PING_CHUNK if self._chunked else sse.PING)
+            self._request.write(self._ping())
 
     # --- inside ---
+
+    def _ping(self) -> bytes:
+        return _PING_CHUNK if self._chunked else sse.PING
 
     def _recut(self, payload: bytes) -> bytes:
         """Sends whole events, holds back the rest; returns what was sent."""
@@ -239,8 +255,8 @@ class RawRelay(_Relay):
 
     __slots__ = ("_kept", "_kept_bytes")
 
-    def __init__(self, request: ClientRequest, exchange: Exchange) -> None:
-        super().__init__(request, exchange)
+    def __init__(self, request: ClientRequest, exchange: Exchange, *, timeouts: Timeouts) -> None:
+        super().__init__(request, exchange, timeouts=timeouts)
         self._kept: list[bytes] | None = []
         self._kept_bytes = 0
 
@@ -251,7 +267,6 @@ class RawRelay(_Relay):
 
     async def run(self, status: int, lines: list[bytes]) -> None:
         """Sends the head, then everything to the end."""
-        request, connection = self._request, self._connection
         head = self._exchange.head
         length = head.content_length if head is not None else None
         if length is not None:
@@ -260,20 +275,9 @@ class RawRelay(_Relay):
         elif self._chunked:
             framing = _CHUNKED
         else:
-            request.closes = True
+            self._request.closes = True
             framing = b""
-        request.write(request.head(status, lines, framing))
-        connection.flow = self
-        connection.ticking = self.tick
-        try:
-            self._exchange.attach(self)
-            if connection.writing_paused and not self.outcome:
-                self.pause()  # since before this answer
-            await self._until_over()
-        finally:
-            connection.ticking = None
-            connection.flow = None
-            self._exchange.abort()
+        await self._run(self._request.head(status, lines, framing))
 
     def packet(self, data: bytes, spans: Spans, border: int) -> None:
         if self.outcome:

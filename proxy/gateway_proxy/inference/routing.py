@@ -224,11 +224,12 @@ def _target(request: ClientRequest) -> bytes:
 
 
 def _end_to_end(request: ClientRequest) -> Sequence[tuple[bytes, bytes]]:
-    """The client's headers without those that its `Connection` names as meant for this hop (RFC 9110, 7.6.1)."""
-    connection = request.headers.get("Connection")
-    if connection is None or connection.lower() in _NAMES_NO_HEADER:
+    """The client's headers without those that a `Connection` names as meant for this hop (RFC 9110, 7.6.1)."""
+    connection = request.headers.getall("Connection", ())
+    if not connection or (len(connection) == 1 and connection[0].lower() in _NAMES_NO_HEADER):
         return request.raw_headers
-    named = {word.strip().lower().encode("utf-8", "surrogateescape") for word in connection.split(",")}
+    words = ",".join(connection).split(",")
+    named = {word.strip().lower().encode("utf-8", "surrogateescape") for word in words}
     return [header for header in request.raw_headers if header[0].lower() not in named]
 
 

@@ -12,15 +12,17 @@ import orjson
 
 from gateway_proxy.spend.usage import MAX_COUNT, Usage, count, estimated_tokens, split_cache_creation, usage_of
 
-__all__ = ["StreamMeter", "Usage", "meter_json"]
+__all__ = ["StreamMeter", "Usage", "meter_json", "meter_json_at_once"]
 
 MAX_LINE_BYTES: Final = 4 * 1024 * 1024
 """A longer line of a stream is passed over unread; usage events have under a kilobyte."""
-MAX_INFLATED_BYTES: Final = 64 * 1024 * 1024
+MAX_INFLATED_BYTES: Final = 16 * 1024 * 1024
+"""Of a whole answer. The longest output of a model has under a megabyte; the rest is documents that it was given."""
+INLINE_BYTES: Final = 512 * 1024
+"""What is inflated on the event loop: about a millisecond."""
 
 _DATA: Final = b"data:"
 _DELTA_TYPE: Final = b'"content_block_delta"'
-_STOP_TYPE: Final = b'"message_stop"'
 _USAGE: Final = b'"usage"'
 _DELTA_START: Final = b'event: content_block_delta\ndata: {"type":"content_block_delta"'
 _DELTA_DATA_OFFSET: Final = len(b"event: content_block_delta\n")
@@ -33,11 +35,9 @@ _TEXT_STARTS: Final = tuple(f'"{name}":"'.encode() for name in _TEXT_MEMBERS)
 class StreamMeter:
     """Fed with a stream's bytes in any portions; cheapest when each is one whole event."""
 
-    __slots__ = ("_characters", "_final", "_held", "_pieces", "_skipping", "_usage", "complete")
+    __slots__ = ("_characters", "_final", "_held", "_pieces", "_skipping", "_usage")
 
     def __init__(self) -> None:
-        self.complete = False
-        """Whether `message_stop` was seen."""
         self._usage = Usage()
         self._characters = 0
         self._final = False
@@ -101,8 +101,6 @@ class StreamMeter:
             self._characters += _delta_characters(line, start=0)
         elif _USAGE in line:
             self._read(line)
-        elif _STOP_TYPE in line[:64]:
-            self.complete = True
 
     def _read(self, line: bytes) -> None:
         try:
@@ -125,8 +123,6 @@ class StreamMeter:
             if isinstance(members, dict) and type(members.get("output_tokens")) is int:
                 self._usage.output_tokens = count(members["output_tokens"])
                 self._final = True
-        elif kind == "message_stop":
-            self.complete = True
 
 
 def _delta_characters(line: bytes, *, start: int) -> int:
@@ -207,12 +203,29 @@ def _regular_usage(body: bytes) -> Usage | None:
     return usage
 
 
+def meter_json_at_once(body: bytes, content_encoding: str | None) -> Usage | None:
+    """What `meter_json` says, where that is quickly said; None for a body that inflates to more than INLINE_BYTES:
+    that one belongs in a thread."""
+    try:
+        plain = _decoded(body, content_encoding, limit=INLINE_BYTES)
+    except _TooLongError:
+        return None
+    return _usage_in(plain, sent=len(body))
+
+
 def meter_json(body: bytes, content_encoding: str | None) -> Usage:
     """The usage of a whole JSON answer. Without a readable one the output is estimated by the body's length, since an
     answer that was given is never free."""
-    plain = _decoded(body, content_encoding)
+    try:
+        plain = _decoded(body, content_encoding, limit=MAX_INFLATED_BYTES)
+    except _TooLongError:
+        plain = None
+    return _usage_in(plain, sent=len(body))
+
+
+def _usage_in(plain: bytes | None, *, sent: int) -> Usage:
     if plain is None:
-        return Usage(output_tokens=estimated_tokens(len(body)), estimated=True)
+        return Usage(output_tokens=estimated_tokens(sent), estimated=True)
     usage = _regular_usage(plain)
     if usage is not None:
         return usage
@@ -225,8 +238,12 @@ def meter_json(body: bytes, content_encoding: str | None) -> Usage:
     return usage_of(members)
 
 
-def _decoded(body: bytes, content_encoding: str | None) -> bytes | None:
-    """The body without gzip or deflate; None when it cannot be decoded here."""
+class _TooLongError(Exception):
+    """A body inflates to more than it may here."""
+
+
+def _decoded(body: bytes, content_encoding: str | None, *, limit: int) -> bytes | None:
+    """The body without gzip or deflate; None when it cannot be decoded here. Raises _TooLongError."""
     encoding = (content_encoding or "identity").strip().lower()
     if encoding == "identity":
         return body
@@ -234,7 +251,9 @@ def _decoded(body: bytes, content_encoding: str | None) -> bytes | None:
         return None
     inflater = zlib.decompressobj(wbits=zlib.MAX_WBITS | 32)
     try:
-        plain = inflater.decompress(body, MAX_INFLATED_BYTES)
+        plain = inflater.decompress(body, limit)
     except zlib.error:
         return None
+    if inflater.unconsumed_tail:
+        raise _TooLongError
     return plain if inflater.eof else None

@@ -136,11 +136,31 @@ class ConfigState:
         self.load_seconds = 0.0
 
 
+class CertificateState:
+    """What is known of the served certificate's loading; nothing without TLS."""
+
+    def __init__(self) -> None:
+        self.loads = self.failures = 0
+        self.failing = False
+        """Whether the newest pair could not be used and the one before is served on."""
+        self.loaded_at = 0.0
+
+    def loaded(self) -> None:
+        self.loads += 1
+        self.failing = False
+        self.loaded_at = time.time()
+
+    def failed(self) -> None:
+        self.failures += 1
+        self.failing = True
+
+
 class Metrics(Collector):
     """All series of one process. Made once; used from the event loop, scraped on it too, so nothing is locked."""
 
     def __init__(self) -> None:
         self.config = ConfigState()
+        self.certificate = CertificateState()
         self.open_streams: Callable[[], int] = lambda: 0
         self.audit_dropped: Callable[[], int] = lambda: 0
         self.draining: Callable[[], bool] = lambda: False
@@ -184,6 +204,8 @@ class Metrics(Collector):
         yield from self._collect_upstreams()
         yield from self._collect_process()
         yield from self._collect_config()
+        if self.certificate.loads:
+            yield from self._collect_certificate()
 
     def _collect_requests(self) -> Iterator[Metric]:
         requests = CounterMetricFamily(
@@ -288,6 +310,25 @@ class Metrics(Collector):
         )
         yield GaugeMetricFamily(
             "claude_gateway_config_load_seconds", "How long the last load took.", value=config.load_seconds
+        )
+
+    def _collect_certificate(self) -> Iterator[Metric]:
+        certificate = self.certificate
+        yield GaugeMetricFamily(
+            "claude_gateway_tls_load_failed",
+            "1 while the newest certificate could not be used and the one before is served on, else 0.",
+            value=float(certificate.failing),
+        )
+        yield CounterMetricFamily("claude_gateway_tls_loads", "Certificates put in use.", value=certificate.loads)
+        yield CounterMetricFamily(
+            "claude_gateway_tls_load_failures",
+            "Attempts to load a certificate that failed.",
+            value=certificate.failures,
+        )
+        yield GaugeMetricFamily(
+            "claude_gateway_tls_last_success_timestamp_seconds",
+            "When the certificate in use was loaded.",
+            value=certificate.loaded_at,
         )
 
     def loaded(self, *, revision: str, sequence: int, seconds: float) -> None:

@@ -205,11 +205,14 @@ class Pools:
         return pool
 
     def retain(self, used: Sequence[Pool]) -> None:
-        """Forgets the pools that no configuration in force uses; what runs on them goes on."""
+        """Forgets the pools that the configuration in force does not use; what runs on them goes on. One that it
+        uses is known from now on, even where it was forgotten while this configuration was being built."""
+        kept = {pool.route: pool for pool in used}
         for route, pool in tuple(self._pools.items()):
-            if not any(pool is kept for kept in used):
-                del self._pools[route]
+            if kept.get(route) is not pool:
+                self._pools.pop(route)
                 pool.close()
+        self._pools.update(kept)
 
     def close(self) -> None:
         for pool in self._pools.values():

@@ -2,6 +2,7 @@
 
 import asyncio
 import shutil
+import time
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from gateway_proxy.config.watch import ConfigWatcher
 from gateway_proxy.providers import Pools
 from gateway_proxy.services import Services
 from gateway_proxy.telemetry.audit import AuditLog
+from gateway_proxy.upstream.pool import Pool
 
 DEADLINE = 15.0
 FIRST = files(configuration(), sequence=1)
@@ -29,7 +31,8 @@ class Watched:
         self.directory = directory
         self.services = services
         self.first_loads = 0
-        self.watcher = ConfigWatcher(directory, services=services, pools=Pools(), on_first_load=self._first)
+        self.pools = Pools()
+        self.watcher = ConfigWatcher(directory, services=services, pools=self.pools, on_first_load=self._first)
 
     def _first(self) -> None:
         self.first_loads += 1
@@ -234,6 +237,29 @@ async def test_series_of_what_is_gone_are_forgotten(watched: Watched) -> None:
         "claude_gateway_requests_total",
         {"upstream": "claude/anthropic", "model": "claude-opus-5-5", "status": "200"},
     ) is None  # fmt: skip
+
+
+async def test_pools_are_kept_when_two_builds_end_before_the_first_swap(
+    watched: Watched, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The event loop is late: the second build has taken up what the first one does not use."""
+    closed: list[Pool] = []
+    monkeypatch.setattr(Pool, "close", lambda pool: closed.append(pool))
+    kubelet.project(watched.directory, files(configuration(upstreams=(upstream(base_url="http://a.example"),))))
+    watched.watcher.start()
+    await watched.loaded(1)
+    warm = watched.current.upstreams[0].pool
+    elsewhere = configuration(upstreams=(upstream(base_url="http://b.example", credential="another"),))
+    back = configuration(upstreams=(upstream(base_url="http://a.example", credential="another"),))
+    for sequence, compiled in ((2, elsewhere), (3, back)):
+        kubelet.project(watched.directory, files(compiled, sequence=sequence, credential="another"))
+        while watched.watcher._live is None or watched.watcher._live.sequence != sequence:
+            time.sleep(0.01)
+    await watched.loaded(3)
+    assert watched.current.upstreams[0].pool is warm
+    assert warm not in closed
+    assert watched.pools.pool("http://a.example", Egress()) is warm
+    assert [pool.route.origin.host for pool in closed] == ["b.example"]
 
 
 async def test_a_thousand_policies_do_not_hold_up_the_event_loop(watched: Watched) -> None:

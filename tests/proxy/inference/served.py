@@ -9,7 +9,8 @@ from gateway_proxy import errors
 from gateway_proxy.client_request import ClientRequest
 from gateway_proxy.drain import Drain
 from gateway_proxy.inference.intake import Intake
-from gateway_proxy.server import GatewayServer, Timeouts
+from gateway_proxy.server import GatewayServer
+from gateway_proxy.timeouts import Timeouts
 from gateway_proxy.upstream.ticker import Ticker
 
 MAX_BODY = 100_000

@@ -10,9 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway_proxy import errors
-from gateway_proxy.inference import relay, sse
+from gateway_proxy.inference import sse
 from gateway_proxy.inference.relay import EVENT_LIMIT, EventRelay, RawRelay
 from gateway_proxy.spend.meter import StreamMeter
+from gateway_proxy.timeouts import Timeouts
 from gateway_proxy.upstream.errors import BrokenConnectionError, IdleTimeoutError
 from gateway_proxy.upstream.exchange import Exchange
 from gateway_proxy.upstream.framing import LAST_CHUNK, ChunkWalker, chunk
@@ -28,6 +29,7 @@ UNKNOWN = b'event: brand_new\r\ndata: {"type":"brand_new"}\r\n\r\n'
 COMMENT = b": keep-alive\n\n"
 END = b'event: message_delta\ndata: {"type":"message_delta","usage":{"output_tokens":42}}\n\n'
 STOP = b'event: message_stop\ndata: {"type":"message_stop"}\n\n'
+STALL = Timeouts().stall
 STREAM = START + PING + DELTA + UNKNOWN + COMMENT + DELTA + END + STOP
 
 
@@ -103,7 +105,7 @@ def relayed(
 ) -> tuple[Client, EventRelay, StreamMeter]:
     async def run() -> tuple[Client, EventRelay, StreamMeter]:
         client, upstream, meter = Client(http_1_0=http_1_0), Upstream(), StreamMeter()
-        events = EventRelay(client, upstream.exchange, meter, ping_seconds=ping_seconds)  # type: ignore[arg-type]
+        events = EventRelay(client, upstream.exchange, meter, timeouts=Timeouts(ping=ping_seconds))  # type: ignore[arg-type]
         task = asyncio.ensure_future(events.run(200, [], ping=False))
         await asyncio.sleep(0)
         play(upstream)
@@ -166,7 +168,7 @@ def test_a_ping_stands_only_between_two_events(packets: list[int], until: int) -
 
     async def run() -> bytes:
         client, upstream = Client(), Upstream()
-        events = EventRelay(client, upstream.exchange, StreamMeter(), ping_seconds=15)  # type: ignore[arg-type]
+        events = EventRelay(client, upstream.exchange, StreamMeter(), timeouts=Timeouts())  # type: ignore[arg-type]
         task = asyncio.ensure_future(events.run(200, [], ping=False))
         await asyncio.sleep(0)
         for packet in cut(framed, packets):
@@ -211,7 +213,7 @@ def test_silence_inside_the_stream_is_told() -> None:
 def test_the_drain_ends_a_stream_in_band() -> None:
     async def run() -> tuple[Client, Upstream]:
         client, upstream = Client(), Upstream()
-        events = EventRelay(client, upstream.exchange, StreamMeter(), ping_seconds=15)  # type: ignore[arg-type]
+        events = EventRelay(client, upstream.exchange, StreamMeter(), timeouts=Timeouts())  # type: ignore[arg-type]
         task = asyncio.ensure_future(events.run(200, [], ping=False))
         await asyncio.sleep(0)
         upstream.send(chunk(START + DELTA[:20]))
@@ -253,22 +255,22 @@ def test_inside_a_long_event_there_is_no_place_for_an_error() -> None:
 def test_a_slow_client_stops_the_upstream_and_a_stalled_one_is_cut() -> None:
     async def run() -> None:
         client, upstream = Client(), Upstream()
-        events = EventRelay(client, upstream.exchange, StreamMeter(), ping_seconds=15)  # type: ignore[arg-type]
+        events = EventRelay(client, upstream.exchange, StreamMeter(), timeouts=Timeouts())  # type: ignore[arg-type]
         task = asyncio.ensure_future(events.run(200, [], ping=False))
         await asyncio.sleep(0)
         client.flow.pause()
         client.writing_paused = True
         assert upstream.paused
         client.ticking(0.0)
-        client.ticking(relay.STALL_SECONDS - 1)
+        client.ticking(STALL - 1)
         assert not client.cut
         client.flow.resume()
         client.writing_paused = False
         assert not upstream.paused
         client.writing_paused = True
-        client.ticking(relay.STALL_SECONDS + 1)
+        client.ticking(STALL + 1)
         assert not client.cut
-        client.ticking(2 * relay.STALL_SECONDS + 1)
+        client.ticking(2 * STALL + 1)
         assert client.cut
         await task
         assert upstream.aborted
@@ -295,7 +297,7 @@ def test_any_other_body_passes_unread(body: bytes, chunks: list[int], packets: l
 
     async def run() -> tuple[bytes, RawRelay]:
         client, upstream = Client(), Upstream()
-        raw = RawRelay(client, upstream.exchange)  # type: ignore[arg-type]
+        raw = RawRelay(client, upstream.exchange, timeouts=Timeouts())  # type: ignore[arg-type]
         task = asyncio.ensure_future(raw.run(200, []))
         await asyncio.sleep(0)
         for packet in cut(framed, packets):
@@ -312,7 +314,7 @@ def test_any_other_body_passes_unread(body: bytes, chunks: list[int], packets: l
 def test_any_other_body_that_breaks_off_is_cut() -> None:
     async def run() -> Client:
         client, upstream = Client(), Upstream()
-        raw = RawRelay(client, upstream.exchange)  # type: ignore[arg-type]
+        raw = RawRelay(client, upstream.exchange, timeouts=Timeouts())  # type: ignore[arg-type]
         task = asyncio.ensure_future(raw.run(200, []))
         await asyncio.sleep(0)
         upstream.send(chunk(b"half"))

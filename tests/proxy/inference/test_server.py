@@ -2,11 +2,13 @@
 
 import asyncio
 import json
+import socket
 
 import pytest
-from tests.proxy.inference.served import assert_envelope, client, post, serving
+from tests.proxy.inference.served import MAX_BODY, Client, assert_envelope, client, post, serving
 
-from gateway_proxy.server import Timeouts
+from gateway_proxy.server import ClientConnection
+from gateway_proxy.timeouts import Timeouts
 
 
 @pytest.mark.parametrize(
@@ -43,6 +45,9 @@ async def test_what_is_no_request_gets_a_400_in_the_envelope(request_bytes: byte
         assert len(served.refused) == 1
 
 
+WHOLE_LARGE_HEAD = post("/echo", lines="".join(f"x-{number}: {'a' * 10_000}\r\n" for number in range(7)))
+
+
 @pytest.mark.parametrize(
     "head",
     [
@@ -50,13 +55,28 @@ async def test_what_is_no_request_gets_a_400_in_the_envelope(request_bytes: byte
         b"GET /echo HTTP/1.1\r\nhost: x\r\n" + b"".join(b"x-%d: a\r\n" % number for number in range(2000)),
         b"GET /echo?" + b"a" * 40_000 + b" HTTP/1.1\r\n",
         b"GET /echo HTTP/1.1\r\nhost: x\r\n" + b"".join(b"x-%d: %b\r\n" % (n, b"a" * 5000) for n in range(100)),
+        WHOLE_LARGE_HEAD,
+        post("/echo", b"first") + WHOLE_LARGE_HEAD,
+        post("/echo", bytes(90_000)) + WHOLE_LARGE_HEAD + post("/echo"),
     ],
+    ids=["line", "count", "target", "unfinished", "whole", "pipelined", "behind-a-body"],
 )
 async def test_a_flood_of_headers_is_answered_and_ended(head: bytes) -> None:
     async with serving() as served, client(served) as caller:
         caller.send(head)
+        if not head.startswith((b"GET", WHOLE_LARGE_HEAD)):
+            assert (await caller.answer())[0] == 200
         assert_envelope(await caller.answer(), 431, "invalid_request_error")
         assert await caller.ended()
+        assert served.refused == ["HeadersTooLarge"]
+
+
+async def test_a_head_below_the_limit_is_taken_with_whatever_comes_behind_it() -> None:
+    lines = "".join(f"x-{number}: {'a' * 10_000}\r\n" for number in range(6))
+    async with serving() as served, client(served) as caller:
+        caller.send(post("/echo", bytes(MAX_BODY), lines=lines) + post("/echo", b"next", lines=lines))
+        assert len((await caller.answer())[2]) == MAX_BODY + 1
+        assert (await caller.answer())[2] == b"|next"
 
 
 @pytest.mark.parametrize("part", [b"G", b"GET /echo HTTP/1.1\r\n", b"GET /echo HTTP/1.1\r\nhost: x\r\nx-a"])
@@ -65,6 +85,26 @@ async def test_a_head_that_does_not_end_in_time(part: bytes) -> None:
         caller.send(part)
         assert_envelope(await caller.answer(), 408, "invalid_request_error")
         assert await caller.ended()
+
+
+class Early(ClientConnection):
+    """A connection whose first bytes come at once, as they do on a busy event loop."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        super().connection_made(transport)
+        self.data_received(b"GET /echo HTTP/1.1\r\n")
+
+
+async def test_a_head_that_begins_before_its_connection_is_looked_at() -> None:
+    loop = asyncio.get_running_loop()
+    async with serving(Timeouts(head=0.1)) as served:
+        ours, theirs = socket.socketpair()
+        await loop.connect_accepted_socket(lambda: Early(served.server, loop), ours)
+        reader, writer = await asyncio.open_connection(sock=theirs)
+        caller = Client(reader, writer)
+        assert_envelope(await caller.answer(), 408, "invalid_request_error")
+        assert await caller.ended()
+        writer.close()
 
 
 async def test_an_idle_connection_is_closed() -> None:
@@ -159,5 +199,5 @@ async def test_draining_tells_clients_not_to_come_back() -> None:
         caller.send(post("/echo", b"a"))
         assert (await caller.answer())[1]["connection"] == "close"
         assert await caller.ended()
-        served.server.pre_shutdown()
+        served.server.retire(idle_seconds=0)
         assert await idle.ended()

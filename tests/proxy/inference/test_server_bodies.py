@@ -1,11 +1,13 @@
 """Request bodies on raw sockets: cut anywhere, broken, slow, too large, unread, asked for first."""
 
 import asyncio
+import contextlib
+from collections.abc import Callable
 
 import pytest
-from tests.proxy.inference.served import MAX_BODY, assert_envelope, client, post, serving
+from tests.proxy.inference.served import MAX_BODY, Served, assert_envelope, client, post, serving
 
-from gateway_proxy.server import Timeouts
+from gateway_proxy.timeouts import Timeouts
 
 
 @pytest.mark.parametrize(
@@ -142,7 +144,7 @@ async def test_all_bodies_together_are_bounded() -> None:
         for caller in (one, two):
             caller.send(post("/echo", bytes(MAX_BODY))[:-1])
         async with asyncio.timeout(5):
-            while served.intake.held < 2 * MAX_BODY:
+            while served.intake.held < 2 * MAX_BODY - 2:
                 await asyncio.sleep(0.01)
         three.send(post("/echo", bytes(MAX_BODY))[:-1])
         answer = await three.answer()
@@ -150,6 +152,81 @@ async def test_all_bodies_together_are_bounded() -> None:
         assert answer[1]["retry-after"] == "1"
         one.send(b"\0")
         assert len((await one.answer())[2]) == MAX_BODY + 1
+
+
+async def until_held(served: Served, count: int) -> None:
+    async with asyncio.timeout(5):
+        while served.intake.held != count:
+            await asyncio.sleep(0.01)
+
+
+DECLARED = f"POST /echo HTTP/1.1\r\nhost: x\r\ncontent-length: {MAX_BODY}\r\n\r\n".encode()
+CHUNKED = b"POST /echo HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n"
+
+
+async def test_a_length_that_is_only_declared_holds_nothing() -> None:
+    async with serving() as served, contextlib.AsyncExitStack() as stack:
+        for _ in range(50):
+            slow = await stack.enter_async_context(client(served))
+            slow.send(DECLARED + b"x")
+        await until_held(served, 50)
+        caller = await stack.enter_async_context(client(served))
+        caller.send(post("/echo", bytes(MAX_BODY))[:-1])
+        await until_held(served, 50 + MAX_BODY - 1)
+        caller.send(b"\0")
+        assert len((await caller.answer())[2]) == MAX_BODY + 1
+
+
+@pytest.mark.parametrize(
+    ("head", "framed"),
+    [(DECLARED, lambda data: data), (CHUNKED, lambda data: b"%x\r\n%b\r\n" % (len(data), data))],
+    ids=["length", "chunked"],
+)
+async def test_the_bound_is_reached_in_the_middle_of_a_body(head: bytes, framed: Callable[[bytes], bytes]) -> None:
+    """It is answered at once, its rest is dropped, and the connection takes the next request."""
+    part = MAX_BODY * 3 // 4
+    async with serving() as served, client(served) as one, client(served) as two, client(served) as three:
+        for number, caller in enumerate((one, two, three), 1):
+            caller.send(head + framed(b"x"))
+            await until_held(served, number)
+        for caller in (one, two):
+            caller.send(framed(bytes(part)))
+        await until_held(served, 3 + 2 * part)
+        three.send(framed(bytes(part)))
+        answer = await three.answer()
+        assert_envelope(answer, 429, "rate_limit_error")
+        assert answer[1]["retry-after"] == "1"
+        assert "connection" not in answer[1]
+        await until_held(served, 2 + 2 * part)
+        rest = framed(bytes(MAX_BODY - part - 1))
+        if head == CHUNKED:
+            rest += b"0\r\n\r\n"
+        three.send(rest + post("/echo", b"next"))
+        assert (await three.answer())[2] == b"|next"
+        one.send(rest)
+        assert len((await one.answer())[2]) == MAX_BODY + 1
+    assert served.intake.held == 0
+
+
+@pytest.mark.parametrize("head", [DECLARED, CHUNKED], ids=["length", "chunked"])
+async def test_a_body_slower_than_the_least_rate_is_ended(head: bytes) -> None:
+    async with serving(Timeouts(body=0.2)) as served, client(served) as caller:
+        caller.send(head)
+        answer = asyncio.ensure_future(caller.answer())
+        while not answer.done():
+            caller.send(b"x" if head == DECLARED else b"1\r\nx\r\n")
+            await asyncio.sleep(0.02)
+        assert_envelope(await answer, 408, "invalid_request_error")
+        await until_held(served, 0)
+
+
+async def test_a_large_body_may_take_longer() -> None:
+    async with serving(Timeouts(body=0.1)) as served, client(served) as caller:
+        caller.send(DECLARED + bytes(MAX_BODY - 5))
+        for _ in range(5):
+            await asyncio.sleep(0.06)
+            caller.send(b"x")
+        assert len((await caller.answer())[2]) == MAX_BODY + 1
 
 
 async def test_a_content_encoding_is_refused() -> None:

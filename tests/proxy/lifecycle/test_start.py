@@ -3,6 +3,7 @@
 import os
 import socket
 import subprocess
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,7 @@ def ran(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 def test_it_says_where_it_listens_and_serves(tmp_path: Path) -> None:
     kubelet.project(tmp_path / "config", files(configuration()))
+    before = datetime.now(UTC) - timedelta(milliseconds=1)
     with proxy(tmp_path / "config") as running:
         listening = running.event("listening")
         assert len({listening[name] for name in ("listen", "admin", "metrics")}) == 3
@@ -26,6 +28,8 @@ def test_it_says_where_it_listens_and_serves(tmp_path: Path) -> None:
         loaded = running.event("config.loaded")
         status = running.status()
         assert (status["revision"], status["sequence"]) == (loaded["revision"], 1)
+        assert before <= datetime.fromisoformat(status["started_at"]) <= datetime.now(UTC)
+        assert status["started_at"] == running.status()["started_at"]
         assert (status["ready"], status["draining"], status["last_error"]) == (True, False, None)
         assert running.get("/v1/models", **{"x-api-key": ALICE_KEY}).json()["data"]
         assert b"claude_gateway_config_info" in running.get("/metrics", listener="metrics").body
@@ -71,6 +75,9 @@ def test_an_address_that_is_not_of_this_machine(tmp_path: Path) -> None:
         (["--config", "x", "--listen", "::1:8080"], "[::1]:8080"),
         (["--config", "x", "--drain-accept", "-1"], "-1"),
         (["--config", "x", "--log-level", "loud"], "loud"),
+        (["--config", "x", "--limit", "head"], "head"),
+        (["--config", "x", "--limit", "tail=3"], "ping"),
+        (["--config", "x", "--limit", "ping=0"], "ping=0"),
         (["--config", "x", "--admin", "127.0.0.1:1"], "--admin"),
     ],
 )

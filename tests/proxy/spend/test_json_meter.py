@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway_proxy.spend.meter import meter_json
+from gateway_proxy.spend.meter import INLINE_BYTES, meter_json, meter_json_at_once
 from gateway_proxy.spend.usage import Usage
 
 
@@ -65,9 +65,19 @@ def test_an_unreadable_encoding_is_estimated() -> None:
 
 def test_a_body_that_inflates_without_end() -> None:
     bomb = gzip.compress(b"0" * (128 * 1024 * 1024), compresslevel=9)
+    assert meter_json_at_once(bomb, "gzip") is None
     assert meter_json(bomb, "gzip").estimated
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "deflate"])
+def test_a_long_answer_is_left_to_a_thread_and_counted_right(encoding: str) -> None:
+    counted = message({"input_tokens": 12, "output_tokens": 34}).replace(b"x" * 100, b"x" * 2 * INLINE_BYTES)
+    sent = gzip.compress(counted) if encoding == "gzip" else zlib.compress(counted)
+    assert meter_json_at_once(sent, encoding) is None
+    assert meter_json(sent, encoding) == Usage(input_tokens=12, output_tokens=34)
+    assert meter_json_at_once(counted, None) == Usage(input_tokens=12, output_tokens=34), "nothing to inflate"
 
 
 @given(st.binary(max_size=300), st.sampled_from([None, "gzip", "deflate", "br", "", "gzip, gzip"]))
 def test_arbitrary_bytes_never_raise(body: bytes, encoding: str | None) -> None:
-    meter_json(body, encoding)
+    assert meter_json_at_once(body, encoding) == meter_json(body, encoding)

@@ -114,14 +114,6 @@ def test_a_damaged_count(damaged: Any) -> None:
     assert usage.input_tokens in (0, MAX_COUNT)
 
 
-def test_the_end_is_noticed() -> None:
-    meter = StreamMeter()
-    meter.feed(started(input_tokens=1))
-    assert not meter.complete
-    meter.feed(STOP)
-    assert meter.complete
-
-
 def test_a_line_without_end_is_not_kept() -> None:
     meter = StreamMeter()
     meter.feed(started(input_tokens=3))
