@@ -9,12 +9,12 @@ from typing import Any
 
 import aiohttp
 import orjson
-
-from bench.processes import MeasurementError
 from tests.cluster.api_client import ApiClient
 from tests.cluster.api_server import ApiServer, StartError, running_api_server
 from tests.cluster.plugin import with_crds
 from tests.cluster.programs import API_SERVER, BuildError, ensure
+
+from bench.processes import MeasurementError
 
 VERSION = "claude-gateway.dev/v1alpha1"
 WRITERS = 32

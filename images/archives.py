@@ -4,6 +4,7 @@ import gzip
 import json
 import tarfile
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +48,7 @@ class Archive:
                 if diff_id not in base
             ]
 
+    @cached_property
     def files(self) -> dict[str, tarfile.TarInfo]:
         """Every file by its path without a leading slash, as the uppermost layer has it; deleted ones are left out."""
         found: dict[str, tarfile.TarInfo] = {}

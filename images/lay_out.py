@@ -42,8 +42,6 @@ def main() -> None:
         shutil.copytree(package, library / package.name, copy_function=shutil.copyfile)
     lay_out_metadata(library, project, given.command)
     lay_out_command(given.out / "bin" / given.command, project["scripts"][given.command])
-    for path in (given.out, *given.out.rglob("*")):
-        path.chmod(0o755 if path.is_dir() or path.parent.name == "bin" else 0o644)
     # The file system is read-only where this runs, and the bytes are never edited: no need to look at times.
     if not compileall.compile_dir(
         library,
@@ -53,6 +51,8 @@ def main() -> None:
         invalidation_mode=PycInvalidationMode.UNCHECKED_HASH,
     ):
         sys.exit("lay_out.py: the packages do not compile")
+    for path in (given.out, *given.out.rglob("*")):
+        path.chmod(0o755 if path.is_dir() or path.parent.name == "bin" else 0o644)
 
 
 def lay_out_metadata(library: Path, project: dict[str, object], command: str) -> None:

@@ -48,6 +48,32 @@ async def test_a_read_that_fails_changes_nothing(
     assert operator.client.writes == []
 
 
+@pytest.mark.parametrize("kind", [PROVIDER_BINDINGS, GATEWAY_POLICIES, SECRETS], ids=lambda kind: kind.kind)
+async def test_a_list_that_is_empty_by_error_empties_nothing(
+    operator: world.Operator, client: KubeClient, api: ApiClient, smallest: str, kind: ResourceKind
+) -> None:
+    key = world.secret(
+        smallest,
+        "key-alice",
+        type="claude-gateway.dev/developer-key",
+        stringData={"sha256": "a" * 64, "user": "alice"},
+    )
+    key["metadata"]["labels"] = {"claude-gateway.dev/gateway": "corp"}
+    api.create(key).accepted()
+    outcome = await operator.reconcile(smallest)
+    operator.client.writes.clear()
+    operator.client.empty = {kind}
+    with pytest.raises(UnavailableError, match="is there, but a list lacks it"):
+        await operator.reconciler.reconcile(outcome.gateway)
+    assert operator.client.writes == []
+
+    names = {PROVIDER_BINDINGS: "anthropic", GATEWAY_POLICIES: "everyone", SECRETS: "key-alice"}
+    operator.client.empty = set()
+    await client.delete(kind, smallest, names[kind])
+    after = await operator.reconcile(smallest)
+    assert after.revision != outcome.revision, "what is really gone is taken out"
+
+
 async def test_a_child_that_cannot_be_read_is_not_overwritten(operator: world.Operator, smallest: str) -> None:
     operator.client.broken = {SERVICES}
     with pytest.raises(UnavailableError):

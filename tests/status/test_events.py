@@ -86,6 +86,14 @@ def _split(word: str) -> dict[str, str]:
             id="metric unavailable",
         ),
         pytest.param(
+            CORP,
+            status(Accepted="True/Accepted"),
+            status(Accepted="True/AcceptedWithWarnings"),
+            ["AcceptedWithWarnings"],
+            id="a gateway with warnings",
+        ),
+        pytest.param(POLICY, status(), status(Accepted="True/AcceptedWithWarnings"), [], id="a policy with warnings"),
+        pytest.param(
             CORP, status(MetricUnavailable="True/MetricUnavailable"), status(), ["MetricAvailable"], id="metric is back"
         ),
     ],

@@ -195,6 +195,12 @@ async def test_a_gateway_that_is_gone_is_reported_by_the_objects_that_name_it(se
     assert server.writes == ["everyone"]
 
 
+async def test_what_a_reconcile_did_is_told_once(server: Server) -> None:
+    await server.publish(outcome(notices=(Told("Repaired", "Service corp was edited by hand"),)))
+    await server.publisher.publish(CORP)
+    assert server.told == ["Repaired", "Ready"]
+
+
 async def test_many_statuses_are_written_in_turns(server: Server) -> None:
     policies = [ObjectRef("GatewayPolicy", "claude", f"policy-{number}") for number in range(2 * A_TURN)]
     for ref in policies:

@@ -14,7 +14,7 @@ from typing import Any, Final, NamedTuple, Protocol
 
 from gateway_operator import names
 from gateway_operator.api.v1alpha1.base import GROUP, VERSION
-from gateway_operator.api.v1alpha1.conditions import ConditionType
+from gateway_operator.api.v1alpha1.conditions import ConditionType, Reason
 from gateway_operator.compiler import ObjectRef
 from gateway_operator.compiler.findings import printable
 from gateway_operator.compiler.inventory import GATEWAY
@@ -61,6 +61,9 @@ def transitions(ref: ObjectRef, previous: Mapping[str, Any], status: Mapping[str
         elif new.get("status") == "True" and old.get("status") == "False":
             yield Told(str(kind), f"{kind} again")
     if ref.kind == GATEWAY:
+        old, new = before.get(ConditionType.ACCEPTED, {}), after.get(ConditionType.ACCEPTED, {})
+        if new.get("reason") == Reason.ACCEPTED_WITH_WARNINGS != old.get("reason"):
+            yield Told(new["reason"], new.get("message", ""), warning=True)
         kind = ConditionType.METRIC_UNAVAILABLE
         if kind in after and kind not in before:
             yield Told(after[kind]["reason"], after[kind].get("message", ""), warning=True)

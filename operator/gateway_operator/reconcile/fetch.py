@@ -20,10 +20,11 @@ from gateway_operator.api.v1alpha1.not_implemented import ACTED_ON
 from gateway_operator.api.v1alpha1.references import AllowedObjects, FromNamespaces
 from gateway_operator.api.v1alpha1.validation import KINDS
 from gateway_operator.compiler import ConfigMap, ObjectRef, Resource, Secret, Snapshot
-from gateway_operator.compiler.inventory import BINDING, check
+from gateway_operator.compiler.inventory import BINDING, POLICY, check
 from gateway_operator.compiler.references import REFUSED_TYPES, admits
 from gateway_operator.compiler.salvage import salvaged_gateways
 from gateway_operator.kube.client import Object, Objects, Reader
+from gateway_operator.kube.errors import UnavailableError
 from gateway_operator.kube.resources import (
     CONFIG_MAPS,
     GATEWAY_DEPLOYMENTS,
@@ -40,7 +41,8 @@ _MANY_NAMESPACES: Final = 8
 """From so many on, one list of the whole cluster is cheaper than one of each."""
 _SECRET: Final = "Secret"  # noqa: S105  # a kind
 _CONFIG_MAP: Final = "ConfigMap"
-_KINDS: Final = {kind.kind: kind for kind in (PROVIDER_BINDINGS, GATEWAY_POLICIES)}
+_KINDS: Final = {kind.kind: kind for kind in (GATEWAY_DEPLOYMENTS, PROVIDER_BINDINGS, GATEWAY_POLICIES, SECRETS)}
+_ATTACHED: Final = (BINDING, POLICY)
 
 _Result = TypeVar("_Result")
 
@@ -74,6 +76,15 @@ class Gathered:
     snapshot: Snapshot = field(default_factory=Snapshot, repr=False)
     objects: Mapping[ObjectRef, Seen] = field(default_factory=dict)
     """Every object of the three kinds in the snapshot."""
+    keys: frozenset[ObjectRef] = frozenset()
+    """Secrets of developer keys."""
+    listed: Mapping[str, tuple[str | None, ...]] = field(default_factory=dict)
+    """Namespaces in which all bindings and policies were listed, by kind; None for all."""
+
+    @property
+    def counted(self) -> frozenset[ObjectRef]:
+        """What must not be missing next time without having been looked for by name."""
+        return self.keys | self.objects.keys()
 
 
 async def gather(gateway: ObjectRef, *, reader: Reader, referrers: Referrers, watched: tuple[str, ...]) -> Gathered:
@@ -94,7 +105,7 @@ async def gather(gateway: ObjectRef, *, reader: Reader, referrers: Referrers, wa
     labels: Mapping[str, Mapping[str, str]] = {}
     listed: dict[str, tuple[str | None, ...]] = {}
     if model is not None:
-        rules = {kind: _rule(model, kind) for kind in _KINDS}
+        rules = {kind: _rule(model, kind) for kind in _ATTACHED}
         if any(rule.namespaces.from_ == FromNamespaces.SELECTOR for rule in rules.values()):
             labels = await reading.namespace_labels()
         listed = {kind: reading.namespaces_of(rule, gateway.namespace, labels) for kind, rule in rules.items()}
@@ -134,7 +145,21 @@ async def gather(gateway: ObjectRef, *, reader: Reader, referrers: Referrers, wa
             namespace_labels=labels,
         ),
         objects={_ref(item): _seen(item) for item in (live, *attached)},
+        keys=frozenset(map(_ref, keys)),
+        listed=listed,
     )
+
+
+async def confirm_missing(before: Iterable[ObjectRef], now: Gathered, *, reader: Reader) -> None:
+    """Looks by name for what counted before and was not found now: a list that is empty by error must not empty what
+    serves. Raises UnavailableError where an object is there after all, and `KubeError`s. `reader` must share nothing.
+    """
+    reading = _Reading(reader, ())
+    missing = sorted(set(before) - now.counted)
+    found = await _all(reading.one(partial(reader.get, _KINDS[ref.kind], ref.namespace, ref.name)) for ref in missing)
+    for ref, item in zip(missing, found, strict=True):
+        if item is not None and _counts(item, now):
+            raise UnavailableError(f"{ref} is there, but a list lacks it: nothing is changed by such a list")
 
 
 def references(manifest: Mapping[str, Any]) -> Iterator[ObjectRef]:
@@ -249,6 +274,17 @@ def _admitted(
         namespace=item["metadata"]["namespace"],
         labels=labels,
     )
+
+
+def _counts(item: Object, now: Gathered) -> bool:
+    """Whether an object that was found by name should have been found without it."""
+    kind, metadata = item["kind"], item["metadata"]
+    if kind == GATEWAY_DEPLOYMENTS.kind:
+        return "deletionTimestamp" not in metadata
+    if kind == _SECRET:
+        labels = metadata.get("labels") or {}
+        return item.get("type") == names.DEVELOPER_KEY_TYPE and labels.get(names.GATEWAY_LABEL) == now.gateway.name
+    return bool({None, metadata["namespace"]} & set(now.listed.get(kind, ()))) and _names(item, now.gateway)
 
 
 def _names(item: Object, gateway: ObjectRef) -> bool:

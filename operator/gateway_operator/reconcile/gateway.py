@@ -17,7 +17,7 @@ from gateway_operator.compiler.findings import error
 from gateway_operator.kube.client import Object, Reader
 from gateway_operator.kube.resources import ResourceKind
 from gateway_operator.reconcile.apply import Client, Writer
-from gateway_operator.reconcile.fetch import Gathered, Referrers, gather
+from gateway_operator.reconcile.fetch import Gathered, Referrers, confirm_missing, gather
 from gateway_operator.reconcile.observer import Observation
 from gateway_operator.reconcile.outcome import Outcome
 from gateway_operator.reconcile.pods import PodState
@@ -94,14 +94,17 @@ class GatewayReconciler:
         """
         reader = reader or self._client
         gathered = await gather(gateway, reader=reader, referrers=self._fanout, watched=self._namespaces)
+        state = self._states.get(gateway)
+        if state is not None:
+            await confirm_missing(state.counted, gathered, reader=self._client)
         compiled = await self._compiled(gathered)
         if not gathered.uid:
             self._forget(gateway)
             self._on_outcome(gone(gathered, compiled))
             return None
-        state = self._states.get(gateway)
         if state is None or state.uid != gathered.uid:
             state = self._states[gateway] = State(uid=gathered.uid)
+        state.counted = gathered.counted
         run = Run(
             gathered=gathered,
             compiled=compiled,

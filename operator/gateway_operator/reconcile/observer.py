@@ -124,6 +124,8 @@ class Observer:
         self._tasks: set[asyncio.Task[None]] = set()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._refused = ""
+        metrics.PODS.set_function(lambda: len(self._watched))
+        metrics.PODS_BEHIND.set_function(self._count_behind)
         pods.subscribe(self._pod_changed)
         for pod in pods:
             self._pod_changed(None, pod)
@@ -187,16 +189,16 @@ class Observer:
         found = (self._watched.get(pod.uid) for pod in self._pods.of(gateway))
         return [watched for watched in found if watched is not None]
 
+    def _count_behind(self) -> int:
+        return sum(1 for watched in self._watched.values() if watched.behind_since is not None)
+
     # What happens to pods
 
     def _pod_changed(self, before: PodState | None, after: PodState | None) -> None:
-        if after is None or after.terminating:
-            gone = self._watched.pop((after or before).uid, None)  # type: ignore[union-attr]  # one of them is there
-            if gone is not None:
-                _cancel(gone)
-        else:
+        if after is not None and not after.terminating:
             self._take_up(after)
-        metrics.PODS.set(len(self._watched))
+        elif (pod := after or before) is not None and (gone := self._watched.pop(pod.uid, None)) is not None:
+            _cancel(gone)
         for gateway in {pod.gateway for pod in (before, after) if pod is not None}:
             self._on_change(gateway)
 

@@ -7,6 +7,7 @@ from typing import Any
 import orjson
 
 from gateway_operator.compiler import Finding, ObjectRef, Severity
+from gateway_operator.reconcile.events import Told
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,6 +83,9 @@ class Outcome:
     selector: str = ""
     """Of the gateway's pods, as `kubectl get pods -l` takes it."""
     autoscaler: AutoscalerState | None = None
+    notices: tuple[Told, ...] = ()
+    """What this reconcile did that a person should notice, such as keys that were rotated or a child that was repaired;
+    told as events of the gateway, once."""
 
     @property
     def exists(self) -> bool:

@@ -157,6 +157,8 @@ class Publisher:
             self._outcomes.pop(gateway, None)
         if not outcome.exists:
             self._troubles.forget(gateway)
+        for told in outcome.notices:
+            self._events.tell(gateway, uid=outcome.uid, told=told)
         self._on_change(gateway)
 
     async def publish(self, gateway: ObjectRef) -> float | None:

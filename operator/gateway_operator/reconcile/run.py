@@ -39,6 +39,8 @@ class State:
     """What is kept of one gateway from one reconcile to the next."""
 
     uid: str
+    counted: frozenset[ObjectRef] = frozenset()
+    """What it was compiled from the last time."""
     firsts: FirstRevisions = field(default_factory=FirstRevisions)
     settled: Settled = field(default_factory=dict)
     newest: int = 0

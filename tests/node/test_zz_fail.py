@@ -1,0 +1,2 @@
+def test_fails(kube):
+    assert kube.get("/version")["major"] == "0"
