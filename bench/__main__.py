@@ -29,7 +29,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     if options.list:
         for row in ROWS:
-            print(f"{row.name:12}{row.about}")
+            print(f"{row.name:16}{row.about}")
         return 0
     rows: Sequence[Row] = ROWS
     if options.only:

@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -34,6 +33,10 @@ class Fleet:
     namespaces: int
     gateways: int
     policies: int
+
+    def objects(self, of_each: int) -> int:
+        """How many there are of what each gateway has so many of."""
+        return self.namespaces * self.gateways * of_each
 
     def namespace_names(self) -> list[str]:
         return [f"team-{number:03}" for number in range(self.namespaces)]
@@ -141,8 +144,3 @@ def patch(client: ApiClient, manifest: dict[str, Any], change: dict[str, Any]) -
     ).accepted()
     assert isinstance(answer, dict)
     return answer
-
-
-def kubeconfig_of(server: ApiServer) -> Path:
-    """Of a user of its own, so that the audit log tells who wrote."""
-    return server.operator_kubeconfig

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from bench.bench import Bench
 from bench.report import Result
-from bench.rows import latency, relay, reload, sse, startup, streams
+from bench.rows import latency, node, operator, relay, reload, sse, startup, streams
 
 
 @dataclass(frozen=True)
@@ -23,4 +23,11 @@ ROWS = (
     Row("streams", "2,000 open streams: loss, memory, delay", streams.two_thousand),
     Row("startup", "`up` to ready on one core; memory of the proxy at rest", startup.to_ready),
     Row("reload", "edit on disk to enforced with 1,000 policies; 100 reloads under load", reload.edits),
+    Row("operator-rest", "memory and CPU of the operator at rest, with 10 gateways", operator.at_rest),
+    Row("operator-large", "the operator with 1,000 gateways and 10,000 policies on an API server", operator.large),
+    Row(
+        "node",
+        "a whole node: first install, apply to enforced, credentials, rollouts with open streams",
+        node.on_a_node,
+    ),
 )

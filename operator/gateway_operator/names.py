@@ -25,7 +25,7 @@ SEQUENCE_ANNOTATION: Final = f"{PREFIX}sequence"
 REVISION_ANNOTATION: Final = f"{PREFIX}revision"
 """On the configuration's Secret: the revision inside."""
 APPLIED_ANNOTATION: Final = f"{PREFIX}applied"
-"""On a child: the digest of what the operator last wanted it to be, so that a field that it wants no more is noticed."""
+"""On a child: the digest of what the operator last wanted it to be, so that a field that it no longer wants is seen."""
 
 DEVELOPER_KEY_TYPE: Final = f"{PREFIX}developer-key"
 ADMIN_KEY_TYPE: Final = f"{PREFIX}admin-key"

@@ -8,8 +8,7 @@ import asyncio
 import logging
 import random
 import time
-from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable
 from typing import Final
 
 from gateway_operator import metrics, names
@@ -17,9 +16,10 @@ from gateway_operator.compiler import ObjectRef
 from gateway_operator.fanout import Fanout
 from gateway_operator.installed import KINDS
 from gateway_operator.joint_lists import JointReader
-from gateway_operator.kube.client import KubeClient, Object, Objects, Reader
+from gateway_operator.kube.client import KubeClient, Object, Reader
 from gateway_operator.kube.errors import KubeError
-from gateway_operator.kube.resources import NAMESPACES, ResourceKind
+from gateway_operator.kube.resources import NAMESPACES, SECRETS, ResourceKind
+from gateway_operator.shared_lists import SharedReader
 
 log = logging.getLogger(__name__)
 
@@ -28,91 +28,11 @@ _FIRST_GLANCE_SECONDS: Final = 5.0
 """After the first round: what was deleted between its lists and those of the watches."""
 _LINGER_SECONDS: Final = 15.0
 """How long a round's lists of the three kinds serve on, for the events of the children that the round wrote."""
+_BREATH: Final = 200
+"""Objects of a list that are taken in without giving the event loop a turn."""
 _JITTER: Final = 0.1
 _FIRST_RETRY: Final = 1.0
 _LAST_RETRY: Final = 30.0
-
-
-class SharedReader:
-    """Reads from lists that were made once for all gateways; from the API server whatever they cannot answer.
-
-    What it returns is shared: it must not be changed. Children are known here only by the operator's label, so that a
-    missing one is looked for on the server: its name may be another's.
-    """
-
-    def __init__(self, client: Reader, *, scopes: tuple[str | None, ...]) -> None:
-        self._client = client
-        self._scopes = scopes
-        self._lists: dict[ResourceKind, dict[str, dict[str, Object]]] = {}
-        self._labelled: set[ResourceKind] = set()
-
-    async def load(self, kind: ResourceKind, *, labels: str = "", metadata_only: bool = False) -> int:
-        """Makes the list of one kind; the number of its objects. Raises `KubeError`s, and keeps nothing then."""
-        scopes: tuple[str | None, ...] = self._scopes if kind.namespaced else (None,)
-        found: dict[str, dict[str, Object]] = defaultdict(dict)
-        for scope in scopes:
-            for item in await self._client.list(kind, scope, labels=labels, metadata_only=metadata_only):
-                metadata = item["metadata"]
-                found[metadata.get("namespace", "")][metadata["name"]] = item
-        self._lists[kind] = dict(found)
-        if labels:
-            self._labelled.add(kind)
-        return sum(len(items) for items in found.values())
-
-    def without_children(self) -> "SharedReader":
-        """The same lists but for those of children, which are read live: for a gateway whose children changed."""
-        reader = SharedReader(self._client, scopes=self._scopes)
-        reader._lists = {kind: found for kind, found in self._lists.items() if kind not in self._labelled}
-        return reader
-
-    def all(self, kind: ResourceKind) -> Iterator[Object]:
-        for items in self._lists.get(kind, {}).values():
-            yield from items.values()
-
-    async def get(self, kind: ResourceKind, namespace: str | None, name: str) -> Object | None:
-        if self._covers(kind, namespace):
-            item = self._lists[kind].get(namespace or "", {}).get(name)
-            if item is not None or kind not in self._labelled:
-                return item
-        return await self._client.get(kind, namespace, name)
-
-    async def list(
-        self,
-        kind: ResourceKind,
-        namespace: str | None = None,
-        *,
-        labels: str = "",
-        fields: str = "",
-        metadata_only: bool = False,
-    ) -> Objects:
-        wanted = _equalities(labels)
-        complete = kind not in self._labelled or (wanted or {}).get(names.MANAGED_BY_LABEL) == names.MANAGER
-        if fields or wanted is None or not complete or not self._covers(kind, namespace):
-            return await self._client.list(kind, namespace, labels=labels, fields=fields, metadata_only=metadata_only)
-        items = self._lists[kind].get(namespace, {}).values() if namespace else self.all(kind)
-        return [item for item in items if _has(item, wanted)]
-
-    def _covers(self, kind: ResourceKind, namespace: str | None) -> bool:
-        in_scope = not kind.namespaced or None in self._scopes or namespace in self._scopes
-        return kind in self._lists and in_scope
-
-
-def _equalities(selector: str) -> Mapping[str, str] | None:
-    """The labels that a selector asks for; None when it asks for more than equality."""
-    wanted = {}
-    for term in filter(None, selector.split(",")):
-        key, sign, value = term.partition("=")
-        if not sign or key.endswith("!") or any(mark in key for mark in " ()"):
-            return None
-        wanted[key] = value.removeprefix("=")
-    return wanted
-
-
-def _has(item: Object, labels: Mapping[str, str]) -> bool:
-    if not labels:
-        return True
-    there = item["metadata"].get("labels") or {}
-    return all(there.get(key) == value for key, value in labels.items())
 
 
 class Resync:
@@ -232,19 +152,18 @@ class Resync:
         self._touched, self._written = set(), set()
         self.begun = True
         reader = SharedReader(self._client, scopes=self._scopes)
+        ours = f"{names.MANAGED_BY_LABEL}={names.MANAGER}"
         for kind in KINDS:
             metrics.OBJECTS.labels(kind.kind).set(await reader.load(kind))
         for kind in self._child_kinds():
             if await self._client.serves(kind):
-                await reader.load(kind, labels=f"{names.MANAGED_BY_LABEL}={names.MANAGER}")
+                await reader.load(kind, labels=ours)
+        await reader.load(SECRETS, labels=ours, metadata_only=True)
         before = self._fanout.targets()
         for kind in KINDS:
-            for item in reader.all(kind):
-                if not self._fanout.knows(_ref(item), item["metadata"], since=since):
-                    self._fanout.record(item)
-        refs = {kind: [_ref(item) for item in reader.all(kind)] for kind in KINDS}
+            await self._record(kind, reader, since=since)
         for kind in KINDS:
-            self._fanout.forget_missing(kind.kind, refs[kind], since=since)
+            self._fanout.forget_missing(kind.kind, reader.refs(kind), since=since)
         if None in self._scopes and self._fanout.gateways_selecting_namespaces():
             await reader.load(NAMESPACES, metadata_only=True)
         gateways = before | self._fanout.targets()  # gone ones too: what was kept of them is let go
@@ -252,6 +171,14 @@ class Resync:
         self._pending = gateways - self._touched - self._written
         for gateway in sorted(gateways):
             self._add(gateway, True)
+
+    async def _record(self, kind: ResourceKind, reader: SharedReader, *, since: int) -> None:
+        for number, ref in enumerate(reader.refs(kind), 1):
+            item = await reader.get(kind, ref.namespace, ref.name)
+            if item is not None and not self._fanout.knows(ref, item["metadata"], since=since):
+                self._fanout.record(item)
+            if number % _BREATH == 0:
+                await asyncio.sleep(0)
 
     def _let_go(self, reader: SharedReader | None) -> None:
         if self._childless is reader:

@@ -11,6 +11,7 @@ import pytest
 import yaml
 from tests.cluster.api_client import ApiClient, eventually
 from tests.cluster.api_server import ApiServer, running_api_server, running_controllers
+from tests.cluster.canaries import leaks
 from tests.cluster.programs import API_SERVER, CONTROL_PLANE, BuildError, ensure
 
 CRDS = Path(__file__).parents[2] / "crds"
@@ -38,11 +39,12 @@ def _programs(config: pytest.Config) -> dict[str, Path]:
 
 
 @pytest.fixture(scope="session")
-def api_server(pytestconfig: pytest.Config) -> Iterator[ApiServer]:
+def api_server(pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ApiServer]:
     """A real kube-apiserver with nothing in it, shared by the whole run."""
     programs = _programs(pytestconfig)
     with running_api_server(etcd=programs["etcd"], kube_apiserver=programs["kube-apiserver"]) as server:
         yield server
+        assert leaks(server.client, folder=tmp_path_factory.getbasetemp()) == []
 
 
 @pytest.fixture(scope="session")
@@ -52,13 +54,14 @@ def api(api_server: ApiServer) -> ApiClient:
 
 
 @pytest.fixture(scope="session")
-def control_plane(pytestconfig: pytest.Config) -> Iterator[ApiServer]:
+def control_plane(pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ApiServer]:
     """Another API server, with the CRDs, an audit log, and the controllers that collect owned objects and make pods."""
     programs = _programs(pytestconfig)
     with running_api_server(etcd=programs["etcd"], kube_apiserver=programs["kube-apiserver"], audit=True) as server:
         with_crds(server.client)
         with running_controllers(server, kube_controller_manager=programs["kube-controller-manager"]):
             yield server
+        assert leaks(server.client, folder=tmp_path_factory.getbasetemp()) == []
 
 
 def with_crds(client: ApiClient) -> ApiClient:

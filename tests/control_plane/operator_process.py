@@ -201,6 +201,12 @@ class OperatorProcess:
                 return float(value)
         return None
 
+    def keep_metrics(self) -> None:
+        """Puts down what /metrics says, beside the log, for the search for secret values."""
+        probe = self.probe("/metrics", timeout=1.0) if self.running else None
+        if probe is not None:
+            self._log.with_suffix(".metrics").write_text(probe.text)
+
     @property
     def leads(self) -> bool:
         return self.metric("claude_gateway_operator_leading") == 1
@@ -263,4 +269,5 @@ def running_operator(
     try:
         yield operator
     finally:
+        operator.keep_metrics()
         operator.kill()

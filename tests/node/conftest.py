@@ -1,18 +1,23 @@
 """Fixtures of the tests that need a whole node. They run inside its namespaces only: see README.md."""
 
+import os
 from collections.abc import Callable, Generator, Iterable, Iterator
 from itertools import count
 from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.node.canaries import leaks, made_up, operator_metrics, readable
 from tests.node.diagnosis import sections
 from tests.node.gateways import Gateways, NodeGateway
 from tests.node.kubernetes import ADDRESS, Kube, Manifest, reference, state_folder
-from tests.node.operators import Operator
+from tests.node.operators import NAMESPACE, Operator
+from tests.node.pod_logs import PodLogs
 from tests.standins.anthropic_upstream import AnthropicUpstream
 
 HERE = Path(__file__).parent
+_RUN = os.getpid()
+"""A namespace takes a while to go, and another run may use the node: no two runs share a name."""
 _numbers = count(1)
 _namespaces = pytest.StashKey[Iterable[str]]()
 
@@ -35,11 +40,25 @@ def kube() -> Kube:
 
 
 @pytest.fixture(scope="session")
-def installed(kube: Kube) -> Operator:
-    """The operator, installed once for all tests. One that changes the installation puts it back (`operator`)."""
+def pod_logs() -> Iterator[PodLogs]:
+    """What all containers have said since the first test."""
+    with PodLogs() as logs:
+        yield logs
+
+
+@pytest.fixture(scope="session")
+def installed(kube: Kube, pod_logs: PodLogs) -> Iterator[Operator]:
+    """The operator, installed once for all tests. One that changes the installation puts it back (`operator`).
+
+    After the last test: the chart's rights were enough for all of them, and no log, event, status, annotation or metric
+    has told a secret.
+    """
     operator = Operator(kube)
     operator.install()
-    return operator
+    yield operator
+    assert [(name, line) for name, line in pod_logs.refused() if name.startswith(NAMESPACE)] == []
+    texts = pod_logs.texts("") | readable(kube, NAMESPACE) | operator_metrics(operator.pods())
+    assert leaks(texts) == []
 
 
 @pytest.fixture
@@ -72,7 +91,7 @@ def namespaces(kube: Kube, request: pytest.FixtureRequest) -> Iterator[Callable[
     request.node.stash[_namespaces] = made
 
     def make(**labels: str) -> str:
-        name = f"node-test-{next(_numbers)}"
+        name = f"node-test-{_RUN}-{next(_numbers)}"
         manifest = reference("v1", "Namespace", "", name)
         # what the children must live with on a cluster that is taken care of
         manifest["metadata"]["labels"] = {"pod-security.kubernetes.io/enforce": "restricted", **labels}
@@ -81,8 +100,15 @@ def namespaces(kube: Kube, request: pytest.FixtureRequest) -> Iterator[Callable[
         return name
 
     yield make
+    found = [leak for name in made for leak in leaks(_said(kube, name, request), more=made_up(kube, name))]
     for name in made:
         kube.delete(reference("v1", "Namespace", "", name)).accepted()
+    assert found == []
+
+
+def _said(kube: Kube, namespace: str, request: pytest.FixtureRequest) -> dict[str, str]:
+    logs: PodLogs = request.getfixturevalue("pod_logs")
+    return readable(kube, namespace) | logs.texts(f"{namespace}_") | logs.texts(f"{NAMESPACE}_")
 
 
 @pytest.fixture

@@ -11,7 +11,8 @@ from gateway_operator.fanout import Fanout, gateway_ref
 from gateway_operator.kube.client import KubeClient
 from gateway_operator.kube.errors import UnavailableError
 from gateway_operator.kube.resources import DEPLOYMENTS, GATEWAY_POLICIES, ResourceKind
-from gateway_operator.resync import GLANCE_SECONDS, Resync, SharedReader
+from gateway_operator.resync import GLANCE_SECONDS, Resync
+from gateway_operator.shared_lists import SharedReader
 
 CORP, LAB = gateway_ref("claude", "corp"), gateway_ref("claude", "lab")
 Objects: TypeAlias = list[dict[str, Any]]
@@ -51,6 +52,11 @@ class Server:
         found = [each for each in self.objects if each["kind"] == kind.kind]
         self.while_listing()
         return found
+
+    async def kept(
+        self, kind: ResourceKind, namespace: str | None = None, *, keep: Callable[[dict[str, Any]], Any], **_: Any
+    ) -> Objects:
+        return [keep(item) for item in await self.list(kind, namespace)]
 
     async def get(self, kind: ResourceKind, namespace: str | None, name: str) -> dict[str, Any] | None:
         items = [each for each in self.objects if (each["kind"], each["metadata"]["name"]) == (kind.kind, name)]
@@ -103,7 +109,7 @@ def test_every_gateway_is_reconciled_from_one_list_in_the_background() -> None:
         await it.finished.wait()
         assert it.added == [(CORP, True), (LAB, True)]
         assert it.shared == {CORP: True, LAB: True}
-        assert it.server.lists == 4, "three kinds and the children"
+        assert it.server.lists == 5, "three kinds and the children"
 
     play(scenario)
 

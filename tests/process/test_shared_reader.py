@@ -1,12 +1,13 @@
 """A resync reads each kind once for all gateways, and asks the API server whatever its lists cannot answer."""
 
+from collections.abc import Callable
 from typing import Any, TypeAlias
 
 import pytest
 
 from gateway_operator.kube.errors import UnavailableError
 from gateway_operator.kube.resources import DEPLOYMENTS, GATEWAY_POLICIES, SECRETS, SERVICES, ResourceKind
-from gateway_operator.resync import SharedReader
+from gateway_operator.shared_lists import SharedReader
 
 MANAGED = "app.kubernetes.io/managed-by=claude-gateway-operator"
 
@@ -31,6 +32,11 @@ class Server:
         if self.away:
             raise UnavailableError("away")
         return self._of(kind, namespace)
+
+    async def kept(
+        self, kind: ResourceKind, namespace: str | None = None, *, keep: Callable[[dict[str, Any]], Any], **_: Any
+    ) -> Objects:
+        return [keep(item) for item in await self.list(kind, namespace)]
 
     def _of(self, kind: ResourceKind, namespace: str | None) -> Objects:
         return [
@@ -115,3 +121,17 @@ async def test_a_list_that_fails_leaves_nothing_behind() -> None:
         await reader.load(GATEWAY_POLICIES)
     server.away = False
     assert await reader.get(GATEWAY_POLICIES, "claude", "one") is not None
+
+
+async def test_metadata_of_secrets_answers_for_metadata_alone() -> None:
+    server = Server(child("Secret", "corp"))
+    reader = SharedReader(server, scopes=(None,))
+    await reader.load(SECRETS, labels=MANAGED, metadata_only=True)
+    server.asked.clear()
+    corp = f"{MANAGED},claude-gateway.dev/gateway=corp"
+    found = await reader.list(SECRETS, "claude", labels=corp, metadata_only=True)
+    assert [each["metadata"]["name"] for each in found] == ["corp"]
+    assert server.asked == []
+    await reader.get(SECRETS, "claude", "corp")
+    await reader.list(SECRETS, "claude", labels=MANAGED)
+    assert server.asked == ["get Secret claude/corp", "list Secret claude"]

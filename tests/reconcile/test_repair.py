@@ -57,6 +57,8 @@ async def test_an_edit_is_undone(
     for member in ("spec", "data"):
         assert repaired.get(member) == made.get(member) or kind == SECRETS
     assert outcome.revision == first.revision
+    told = [f"{kind.kind} {name} was changed by somebody else and has been put right"]
+    assert [each.note for each in outcome.notices] == ([] if kind == SECRETS else told), "as an event, once"
 
     await operator.reconcile(smallest)
     assert operator.client.writes == []
@@ -84,9 +86,11 @@ DELETED = {
 async def test_a_deleted_child_comes_back(
     operator: world.Operator, client: KubeClient, smallest: str, kind: ResourceKind, name: str
 ) -> None:
-    await operator.reconcile(smallest)
+    first = await operator.reconcile(smallest)
+    assert first.notices == (), "what is made for the first time is no repair"
     await client.delete(kind, smallest, name)
-    await operator.reconcile(smallest)
+    outcome = await operator.reconcile(smallest)
+    assert [each.note.partition(" was ")[0] for each in outcome.notices] == [f"{kind.kind} {name}"]
     assert f"apply {kind.kind} {name}" in operator.client.writes
     assert await client.get(kind, smallest, name) is not None
 

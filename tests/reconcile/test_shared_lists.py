@@ -9,7 +9,7 @@ from gateway_operator.handlers import children
 from gateway_operator.installed import KINDS
 from gateway_operator.kube.client import KubeClient
 from gateway_operator.kube.resources import SECRETS
-from gateway_operator.resync import SharedReader
+from gateway_operator.shared_lists import SharedReader
 
 
 async def test_a_resync_reads_little_and_writes_nothing(

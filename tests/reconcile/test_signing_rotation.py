@@ -164,3 +164,14 @@ def test_what_is_damaged_is_refused_without_a_value(data: dict[str, str]) -> Non
     for name, encoded in data.items():
         if name != "state":
             assert not encoded or base64.b64decode(encoded).decode() not in str(refused.value)
+
+
+def test_people_are_told_what_became_of_the_keys() -> None:
+    record = signing.new_record(now=START, token_seconds=TOKEN, chance=chance())
+    assert signing.told(record, record) == ""
+    published = step(record, ROTATION)
+    assert signing.told(record, published) == f"key at{ROTATION} is published"
+    promoted = step(published, ROTATION + 60)
+    first, second = (key.kid for key in promoted.keys)
+    assert signing.told(published, promoted) == f"key {first} verifies only from now on; key {second} signs from now on"
+    assert not any(key.value in signing.told(published, promoted) for key in promoted.keys)

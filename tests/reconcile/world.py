@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import gzip
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tests.cluster.api_client import ApiClient
@@ -108,6 +108,10 @@ class CountingClient:
         if kind in self.empty:
             return []
         return await self._client.list(kind, namespace, **selection)
+
+    async def kept(self, kind: ResourceKind, namespace: str | None = None, **selection: Any) -> Sequence[Any]:
+        self._read("list", kind, namespace)
+        return await self._client.kept(kind, namespace, **selection)
 
     async def create(self, manifest: Mapping[str, Any]) -> Object:
         self._note("create", manifest)

@@ -48,7 +48,7 @@ class GoneError(KubeError):
 
 
 class InvalidError(KubeError):
-    """The object breaks its schema or a rule; the message has the fields."""
+    """The object breaks its schema or a rule; the message has the fields. Admission may say 400 or 413 too."""
 
 
 class UnavailableError(KubeError):
@@ -63,11 +63,13 @@ _UNTYPED = "failed to create typed patch object"
 fault."""
 
 _BY_STATUS: dict[int, type[KubeError]] = {
+    400: InvalidError,
     401: UnauthorizedError,
     403: ForbiddenError,
     404: NotFoundError,
     409: ConflictError,
     410: GoneError,
+    413: InvalidError,
     422: InvalidError,
     429: UnavailableError,
 }

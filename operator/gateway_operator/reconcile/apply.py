@@ -10,10 +10,13 @@ from gateway_operator.compiler.findings import error
 from gateway_operator.kube.client import Object
 from gateway_operator.kube.errors import ForbiddenError, InvalidError
 from gateway_operator.kube.resources import DEPLOYMENTS, SECRETS, ResourceKind, kind_of
-from gateway_operator.reconcile.drift import differs, fingerprint, is_ours, settled_form, with_fingerprint
+from gateway_operator.reconcile.drift import applied, differs, fingerprint, is_ours, settled_form, with_fingerprint
 
 SCALE_MANAGER: Final = f"{names.MANAGER}-scale"
 """Holds a Deployment's replicas from the moment when an autoscaler is to have them until it takes them over."""
+
+_WORDS_WITHOUT_VALUES: Final = ("because it is being terminated", "exceeded quota:")
+"""Refusals that speak of a namespace, never of what is in the object."""
 
 Settled = MutableMapping[tuple[str, str], tuple[str, str]]
 """By kind and name: what was sent, and what the API server made of it, where both differ for good: an admission webhook
@@ -62,6 +65,8 @@ class Writer:
         self._gateway = gateway
         self._uid = uid
         self._settled = settled
+        self.repaired: list[str] = []
+        """What somebody else had changed in an object that we had applied just so; its kind and name."""
 
     def check(self, kind: ResourceKind, name: str, live: Object | None) -> None:
         """Raises NotWrittenError (NameTaken) where the name is another's."""
@@ -77,7 +82,8 @@ class Writer:
         self.check(kind, name, live)
         sent = dict(wanted) if kind == SECRETS else with_fingerprint(wanted)
         if live is not None:
-            if "deletionTimestamp" in live["metadata"] or not differs(sent, live):
+            # Secrets that somebody's finalizer holds are what pods mount until they are gone
+            if ("deletionTimestamp" in live["metadata"] and kind != SECRETS) or not differs(sent, live):
                 return live
             if self._settled.get((kind.kind, name)) == (fingerprint(sent), settled_form(live)):
                 return live
@@ -86,7 +92,9 @@ class Writer:
                 await self._hand_over_replicas(live)
             after = await self._client.apply(_pinned(sent, live))
         except (ForbiddenError, InvalidError) as refused:
-            raise NotWrittenError(self._refused(kind, name, refused)) from refused
+            raise NotWrittenError(self.refused(kind, name, refused, exists=live is not None)) from refused
+        if live is not None and kind != SECRETS and applied(live) == fingerprint(wanted):
+            self.repaired.append(f"{kind.kind} {name}")
         if differs(sent, after):
             self._settled[kind.kind, name] = (fingerprint(sent), settled_form(after))
         else:
@@ -137,11 +145,29 @@ class Writer:
             )
         return error(self._gateway, "metadata.name", Reason.NAME_TAKEN, message)
 
-    def _refused(self, kind: ResourceKind, name: str, refused: ForbiddenError | InvalidError) -> Finding:
-        # Of a Secret, what is wrong might be quoted.
-        why = f"{refused.status} {refused.reason}" if kind == SECRETS else str(refused)
+    def refused(
+        self, kind: ResourceKind, name: str, refused: ForbiddenError | InvalidError, *, exists: bool
+    ) -> Finding:
+        """What to say of a refusal. `exists`: it was a change, which the object's own state may stand in the way of."""
+        why = str(refused)
+        if kind == SECRETS and not any(words in why for words in _WORDS_WITHOUT_VALUES):
+            why = f"{refused.status} {refused.reason}"  # what is wrong might be quoted
         message = f"the API server refuses {kind.kind} {self._gateway.namespace}/{name}: {why}"
+        if kind == SECRETS and exists and isinstance(refused, InvalidError):
+            message += "; it may be immutable or of another type: delete it, and it is made anew"
         return error(self._gateway, "", Reason.CHILD_REFUSED, message)
+
+    def ending(self, live: Object) -> Finding:
+        """What to say of an object that was deleted and does not go."""
+        metadata = live["metadata"]
+        finalizers = ", ".join(metadata.get("finalizers") or ()) or "nothing that it names"
+        return error(
+            self._gateway,
+            "",
+            Reason.CHILD_TERMINATING,
+            f"{live['kind']} {self._gateway.namespace}/{metadata['name']} was deleted and waits for its finalizers: "
+            f"{finalizers}; it is made anew once it is gone: see who has to take the finalizer away",
+        )
 
 
 def _pinned(sent: Mapping[str, Any], live: Object | None) -> dict[str, Any]:

@@ -44,6 +44,11 @@ def with_fingerprint(wanted: Mapping[str, Any]) -> dict[str, Any]:
     return {**wanted, "metadata": {**metadata, "annotations": annotations}}
 
 
+def applied(live: Mapping[str, Any]) -> str:
+    """The fingerprint of what was applied to the live object last; empty where nothing was."""
+    return str((live["metadata"].get("annotations") or {}).get(names.APPLIED_ANNOTATION, ""))
+
+
 def differs(sent: Mapping[str, Any], live: Mapping[str, Any]) -> bool:
     """Whether the live object lacks something that was sent. `data` of a Secret may hold nothing else besides."""
     kind = str(sent.get("kind"))

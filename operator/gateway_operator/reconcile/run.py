@@ -5,12 +5,20 @@ import logging
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Final
 
 from gateway_config.contract import SigningKey
 from gateway_operator import names
 from gateway_operator.api.v1alpha1 import GatewayDeployment
-from gateway_operator.children import Children, ChildSettings, children, config_secrets, surplus_config_secrets
+from gateway_operator.children import (
+    Children,
+    ChildSettings,
+    Manifest,
+    children,
+    config_secrets,
+    surplus_config_secrets,
+)
 from gateway_operator.compiler import Compiled, Finding, ObjectRef, Severity
 from gateway_operator.kube.client import Object, Reader
 from gateway_operator.kube.errors import NotFoundError
@@ -23,6 +31,7 @@ from gateway_operator.kube.resources import (
 )
 from gateway_operator.reconcile.apply import NotWrittenError, Settled, Writer
 from gateway_operator.reconcile.drift import is_ours
+from gateway_operator.reconcile.events import Told
 from gateway_operator.reconcile.fetch import Gathered
 from gateway_operator.reconcile.outcome import AutoscalerState, ObjectOutcome, Outcome, Replicas
 from gateway_operator.reconcile.revision import FirstRevisions, Packed, Revision, programmed_before
@@ -32,6 +41,9 @@ log = logging.getLogger(__name__)
 
 REFUSED_SECONDS: Final = 30.0
 """Until something is tried again that somebody else stands in the way of: no event tells when that ends."""
+
+ENDING_SECONDS: Final = 5.0
+"""After its deletion, an object that is still there is told of."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -45,6 +57,8 @@ class State:
     settled: Settled = field(default_factory=dict)
     newest: int = 0
     """The highest sequence that was ever seen or written."""
+    made: set[str] = field(default_factory=set)
+    """Kind and name of every object that was there once it had been written."""
     keys: tuple[tuple[SigningKey, ...], int] | None = None
     """The signing keys of the live configuration, and the sequence from which on it is known to hold them."""
 
@@ -69,6 +83,7 @@ class Run:
     deployment: Object | None = None
     autoscaler: Object | None = None
     again: float | None = None
+    notices: list[Told] = field(default_factory=list)
 
     def found(self, finding: Finding) -> None:
         """Something that stands in the way and may go without an event."""
@@ -80,6 +95,8 @@ class Run:
 
     def take(self, step: SigningStep) -> None:
         self.token = step.token
+        if step.rotated:
+            self.notices.append(Told("SigningKeysRotated", step.rotated, action="Rotate"))
         if step.finding is not None:
             self.found(step.finding)
         if step.again is not None:
@@ -99,7 +116,9 @@ class Run:
         """The Secrets with the configuration's fixed names, those that are there."""
         name = self.gathered.gateway.name
         wanted = (names.signing_secret(name), names.config_secret(name), names.credentials_secret(name))
-        return await self._read(SECRETS, wanted)
+        own = await self._read(SECRETS, wanted)
+        self._note_ending(own.get(names.signing_secret(name)))
+        return own
 
     async def write_config(self, packed: Packed, own: dict[str, Object]) -> None:
         """All of it or, where a name is another's, nothing."""
@@ -111,7 +130,7 @@ class Run:
             for secret in secrets:
                 self.writer.check(SECRETS, secret["metadata"]["name"], live.get(secret["metadata"]["name"]))
             for secret in secrets:
-                await self.writer.write(secret, live.get(secret["metadata"]["name"]))
+                await self._write(secret, live.get(secret["metadata"]["name"]))
         except NotWrittenError as problem:
             self.found(problem.finding)
             return
@@ -127,7 +146,7 @@ class Run:
         lives = await asyncio.gather(*(self._live(kind_of(child), child["metadata"]["name"]) for child in made.wanted))
         for child, live in zip(made.wanted, lives, strict=True):
             try:
-                after = await self.writer.write(child, live)
+                after = await self._write(child, live)
             except NotWrittenError as problem:
                 self.found(problem.finding)
                 continue
@@ -141,6 +160,26 @@ class Run:
                 self.autoscaler = after
         await self._remove(made.unwanted)
 
+    async def _write(self, wanted: Manifest, live: Object | None) -> Object:
+        after = await self.writer.write(wanted, live)
+        self._note_ending(live)
+        what = f"{wanted['kind']} {wanted['metadata']['name']}"
+        if live is None and what in self.state.made:
+            note = f"{what} was deleted by somebody else and has been made again"
+            self.notices.append(Told("ChildRepaired", note, warning=True, action="Repair"))
+        self.state.made.add(what)
+        return after
+
+    def _note_ending(self, live: Object | None) -> None:
+        """Most deletions are over within a moment, and the next object is made then."""
+        if live is None or "deletionTimestamp" not in live["metadata"]:
+            return
+        since = datetime.fromisoformat(live["metadata"]["deletionTimestamp"]).timestamp()
+        if self.now - since < ENDING_SECONDS:
+            self.come_again(ENDING_SECONDS)
+        else:
+            self.found(self.writer.ending(live))
+
     async def read_deployment(self) -> None:
         """Of a gateway whose children are not looked at."""
         gateway = self.gathered.gateway
@@ -150,6 +189,10 @@ class Run:
 
     def outcome(self) -> Outcome:
         gateway, gathered = self.gathered.gateway, self.gathered
+        self.notices += [
+            Told("ChildRepaired", f"{what} was changed by somebody else and has been put right", True, "Repair")
+            for what in self.writer.repaired
+        ]
         return Outcome(
             gateway=gateway,
             uid=gathered.uid,
@@ -163,6 +206,7 @@ class Run:
             replicas=_replicas(self.deployment),
             selector=",".join(f"{key}={value}" for key, value in sorted(names.child_labels(gateway.name).items())),
             autoscaler=_autoscaler_state(self.autoscaler),
+            notices=tuple(self.notices),
         )
 
     async def _read(self, kind: ResourceKind, wanted: Iterable[str]) -> dict[str, Object]:
@@ -192,6 +236,7 @@ class Run:
         for live in await self.reader.list(kind, gateway.namespace, labels=labels, metadata_only=True):
             name = live["metadata"]["name"]
             if name in surplus and await self.writer.remove(kind, live):
+                self.state.made.discard(f"{kind.kind} {name}")
                 log.info("%s: %s %s is no longer wanted and was deleted", gateway, kind.kind, name)
 
 

@@ -135,6 +135,20 @@ def advanced(
     return record if tuple(keys) == record.keys else replace(record, keys=tuple(keys))
 
 
+def told(before: Record, after: Record) -> str:
+    """What became of the keys from one record to the next, in a sentence; empty where nothing did."""
+    phases = {key.kid: key.phase for key in before.keys}
+    there = {key.kid for key in after.keys}
+    parts = [f"key {key.kid} is published" for key in after.keys if key.kid not in phases]
+    parts += [
+        f"key {key.kid} {'signs' if key.phase is Phase.SIGNING else 'verifies only'} from now on"
+        for key in after.keys
+        if key.kid in phases and key.phase is not phases[key.kid]
+    ]
+    parts += [f"key {kid} is dropped" for kid in phases if kid not in there]
+    return "; ".join(parts)
+
+
 def _promoted(key: Key, published: Key, token_seconds: int) -> Key:
     if key is published:
         return replace(key, phase=Phase.SIGNING, longest_token=token_seconds)

@@ -12,6 +12,7 @@ from gateway_operator.children.subject import owner_reference
 from gateway_operator.compiler import Finding, ObjectRef
 from gateway_operator.compiler.findings import error
 from gateway_operator.kube.client import Object
+from gateway_operator.kube.errors import ForbiddenError, InvalidError
 from gateway_operator.kube.resources import SECRETS
 from gateway_operator.reconcile import signing
 from gateway_operator.reconcile.apply import Client, NotWrittenError, Writer
@@ -30,6 +31,8 @@ class SigningStep:
     finding: Finding | None = None
     again: float | None = None
     """Seconds until a key has to be made, promoted or dropped."""
+    rotated: str = ""
+    """What this step did to the keys of a gateway that had some already, for people; empty: nothing."""
 
 
 class SigningRecord:
@@ -40,6 +43,7 @@ class SigningRecord:
         self._client = client
         self._gateway = gateway
         self._uid = uid
+        self._writer = Writer(client=client, gateway=gateway, uid=uid, settled={})
 
     def token(self, live: Object | None) -> str:
         """The admin token, where there is one that can be read."""
@@ -53,6 +57,7 @@ class SigningRecord:
         self, live: Object | None, *, now: int, session: Session, loaded: Callable[[tuple[SigningKey, ...]], bool]
     ) -> SigningStep:
         """Writes what is due. `loaded`: whether every pod has just these keys. Raises `KubeError`s."""
+        rotated = ""
         rotation, tokens = int(session.signing_key_rotation.seconds), int(session.access_token_ttl.seconds)
         try:
             self._check(live)
@@ -70,17 +75,22 @@ class SigningRecord:
                 )
                 if record is not before or not self._is_marked(live):
                     await self._client.replace(self._changed(live, before, record))
+                rotated = signing.told(before, record)
         except NotWrittenError as taken:
             return SigningStep(finding=taken.finding)
+        except (ForbiddenError, InvalidError) as refused:
+            name = names.signing_secret(self._gateway.name)
+            finding = self._writer.refused(SECRETS, name, refused, exists=live is not None)
+            return SigningStep(token=self.token(live), finding=finding)
         except UnreadableError as problem:
             return SigningStep(token=self.token(live), finding=self._invalid(problem))
         again = signing.seconds_to_next(record, now=now, rotation_seconds=rotation)
-        return SigningStep(record=record, token=record.admin_token, again=again)
+        return SigningStep(record=record, token=record.admin_token, again=again, rotated=rotated)
 
     def _check(self, live: Object | None) -> None:
         """Raises NotWrittenError for somebody else's Secret."""
         name = names.signing_secret(self._gateway.name)
-        Writer(client=self._client, gateway=self._gateway, uid=self._uid, settled={}).check(SECRETS, name, live)
+        self._writer.check(SECRETS, name, live)
         if live is not None and live.get("type") != _TYPE:
             raise NotWrittenError(self._invalid(UnreadableError(f"its type is {live.get('type')}, not {_TYPE}")))
 

@@ -75,6 +75,8 @@ class Reason(Choice):
     """The Secret of the session signing keys cannot be read; it is left alone, and the last configuration stays."""
     CHILD_REFUSED = "ChildRefused"
     """The API server refuses an object that the gateway needs, such as for a quota or an admission rule."""
+    CHILD_TERMINATING = "ChildTerminating"
+    """An object that the gateway needs was deleted, and a finalizer keeps it from going; it is made anew afterwards."""
     SINGLE_POD = "SinglePod"
     """A warning: an Embedded store belongs to one pod: the gateway does not scale, and a rollout interrupts it."""
     NO_BINDINGS = "NoBindings"
@@ -121,7 +123,7 @@ class Reason(Choice):
     PODS_NOT_READY = "PodsNotReady"
     """Fewer pods are ready than the gateway should have."""
     METRIC_UNAVAILABLE = "MetricUnavailable"
-    """No metrics adapter serves what the autoscaler scales by, so it scales by the other metrics only, or not at all."""
+    """No metrics adapter serves what the autoscaler scales by, so it scales by other metrics only, or not at all."""
     READY = "Ready"
 
 

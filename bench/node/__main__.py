@@ -1,0 +1,55 @@
+"""`python -m bench.node`, inside a node: measures there, and prints the results as JSON. See `bench.rows.node`."""
+
+import argparse
+import sys
+import time
+from collections.abc import Callable, Sequence
+
+from tests.node.kubernetes import ApiError, CommandFailedError, Kube, state_folder
+from tests.standins.anthropic_upstream import AnthropicUpstream
+
+from bench.node import credential, enforcement, installation, rollouts
+from bench.node.world import ADDRESS, World
+from bench.processes import MeasurementError
+from bench.report import Result, as_json
+
+# the installation first: a node is new only once
+PARTS: dict[str, Callable[[World], Sequence[Result]]] = {
+    "install": installation.helm_to_ready,
+    "policy": enforcement.apply_to_enforced,
+    "credential": credential.rotate_to_used,
+    "rollouts": rollouts.streams_kept,
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="python -m bench.node", description="Measures on the node that we are in.")
+    parser.add_argument("--only", metavar="PART[,PART]", default=",".join(PARTS), help="of %(default)s")
+    parser.add_argument("--quick", action="store_true", help="fewer rounds: a look, not a measurement")
+    options = parser.parse_args(arguments)
+    parts = options.only.split(",")
+    if unknown := set(parts) - set(PARTS):
+        parser.error(f"there is no part {', '.join(sorted(unknown))}; there are {', '.join(PARTS)}")
+    state = state_folder()
+    if state is None:
+        parser.error("run it inside of a node: tests/cluster/cluster exec .venv/bin/python -m bench.node")
+    began = time.monotonic()
+
+    def progress(text: str) -> None:
+        print(f"{time.monotonic() - began:5.0f} s  node: {text}", file=sys.stderr, flush=True)
+
+    results: list[Result] = []
+    with AnthropicUpstream(host=ADDRESS) as upstream, World(Kube(state), upstream, options.quick, progress) as world:
+        for name, measure in PARTS.items():
+            if name not in parts:
+                continue
+            try:
+                results += measure(world)
+            except (MeasurementError, TimeoutError, ApiError, CommandFailedError) as error:
+                results.append(Result(row="node", work=name, ours="", mark="?", notes=(str(error),)))
+    print(as_json(results))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,52 @@
+"""`claude-gateway` against the cluster of the current kubeconfig, as an admin runs it."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from tests.node.gateways import Gateways, NodeGateway
+from tests.node.kubernetes import CommandFailedError, run
+from tests.standins.anthropic_upstream import API_KEY
+from tests.standins.gateway import ALICE
+
+PROGRAM = str(Path(__file__).parents[2] / ".venv" / "bin" / "claude-gateway")
+
+
+@pytest.fixture
+def gateway(gateways: Gateways) -> NodeGateway:
+    return gateways(replicas=2, more=[lambda it: it.policy("no-opus", priority=5, deniedModels=["claude-opus-5-5"])])
+
+
+def test_a_gateway_at_a_glance(gateway: NodeGateway) -> None:
+    gateway.wait_pods(2)
+    seen: Any = json.loads(run(PROGRAM, "status", "-n", gateway.namespace, "-o", "json"))
+    (one,) = seen["gateways"]
+    assert one["ready"] is True
+    assert (one["namespace"], one["name"]) == (gateway.namespace, "corp")
+    assert {pod["revision"] for pod in one["pods"]} == {gateway.status()["revision"]}, "asked through the API server"
+    assert [pod["open_streams"] for pod in one["pods"]] == [0, 0]
+    text = run(PROGRAM, "status", "corp", "-n", gateway.namespace)
+    assert f"{gateway.namespace}/corp  Ready" in text
+    assert "2/2 pods ready, 2 programmed" in text
+    assert "note:" not in text
+
+
+def test_status_of_a_gateway_that_is_not_ready_ends_with_1(gateways: Gateways) -> None:
+    gateway = gateways(ready=False, image="localhost/claude-gateway-proxy:never-built")
+    gateway.wait_condition("GatewayDeployment", gateway.name, "Ready", status="False", reason="NoReadyPods")
+    with pytest.raises(CommandFailedError, match="ended with 1:[^$]*Not ready[^$]*ErrImageNeverPull"):
+        run(PROGRAM, "status", "-n", gateway.namespace)
+
+
+def test_a_live_cluster_is_linted_explained_and_rendered(gateway: NodeGateway) -> None:
+    assert "0 errors" in run(PROGRAM, "lint", "-n", gateway.namespace)
+    assert "gateway" in run(PROGRAM, "lint", "-A")
+    explained = run(PROGRAM, "explain", "-n", gateway.namespace, "--user", ALICE, "--group", "engineering")
+    assert "no-opus" in explained
+    rendered = run(PROGRAM, "render", "-n", gateway.namespace)
+    assert API_KEY not in rendered
+    assert run(PROGRAM, "render", "-A")
+    (document,) = list(yaml.safe_load_all(rendered))[:1]
+    assert gateway.status()["revision"] in rendered, document.keys()
