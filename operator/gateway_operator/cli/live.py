@@ -17,6 +17,7 @@ from gateway_operator.kube.resources import (
 )
 from gateway_operator.local.manifests import Manifests, Problem
 from gateway_operator.reconcile.fetch import gather
+from gateway_operator.together import together
 
 GATEWAYS_AT_ONCE: Final = 8
 _FORBIDDEN: Final = "where you may look (you may not read Secrets)"
@@ -40,7 +41,7 @@ async def manifests(client: KubeClient, *, namespace: str | None) -> Manifests:
         async with slots:
             return (await gather(gateway, reader=reader, referrers=fanout, watched=())).snapshot
 
-    merged = _merged(await asyncio.gather(*map(snapshot, sorted(gateways))))
+    merged = _merged(await together(map(snapshot, sorted(gateways))))
     place = f"namespace {namespace}" if namespace else "every namespace"
     count = sum(resource.ref.kind == GATEWAY_DEPLOYMENTS.kind for resource in merged.resources)
     notes = [Problem("cluster", 0, "", f"{place}: {count} gateway{'' if count == 1 else 's'}")]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from gateway_operator import names
 from gateway_operator.kube import resources
 from gateway_operator.kube.errors import ForbiddenError, KubeError
+from gateway_operator.together import together
 
 if TYPE_CHECKING:
     from gateway_operator.kube.client import KubeClient, Object
@@ -193,7 +194,7 @@ async def _pods(client: "KubeClient", pods: "Iterable[Object]", notes: list[str]
         async with limit:
             return await _pod(client, pod)
 
-    answers = await asyncio.gather(*(ask(pod) for pod in sorted(pods, key=lambda pod: str(pod["metadata"]["name"]))))
+    answers = await together(ask(pod) for pod in sorted(pods, key=lambda pod: str(pod["metadata"]["name"])))
     if reasons := sorted({reason for _, reason in answers if reason}):
         notes.append(f"revisions of pods are not shown: {'; '.join(reasons)}")
     return tuple(seen for seen, _ in answers)

@@ -34,6 +34,7 @@ from gateway_operator.kube.resources import (
     SECRETS,
     ResourceKind,
 )
+from gateway_operator.together import together
 
 CONCURRENT_READS: Final = 8
 """Of one gateway at a time."""
@@ -119,18 +120,20 @@ async def gather(gateway: ObjectRef, *, reader: Reader, referrers: Referrers, wa
 
     admitted = [item for item in attached if model is not None and _admitted(item, model, gateway, labels)]
     values = sorted({value for item in (live, *admitted) for value in references(item)})
-    secrets, config_maps, keys = await asyncio.gather(
-        reading.named(SECRETS, [value for value in values if value.kind == _SECRET]),
-        reading.named(CONFIG_MAPS, [value for value in values if value.kind == _CONFIG_MAP]),
-        reading.one(
-            partial(
-                reader.list,
-                SECRETS,
-                gateway.namespace,
-                labels=f"{names.GATEWAY_LABEL}={gateway.name}",
-                fields=f"type={names.DEVELOPER_KEY_TYPE}",
-            )
-        ),
+    secrets, config_maps, keys = await together(
+        [
+            reading.named(SECRETS, [value for value in values if value.kind == _SECRET]),
+            reading.named(CONFIG_MAPS, [value for value in values if value.kind == _CONFIG_MAP]),
+            reading.one(
+                partial(
+                    reader.list,
+                    SECRETS,
+                    gateway.namespace,
+                    labels=f"{names.GATEWAY_LABEL}={gateway.name}",
+                    fields=f"type={names.DEVELOPER_KEY_TYPE}",
+                )
+            ),
+        ]
     )
     by_name = {_ref(item): _secret(item) for item in (*secrets, *keys)}
     by_name |= {_ref(item): _secret(item) for item in keys}
@@ -156,7 +159,9 @@ async def confirm_missing(before: Iterable[ObjectRef], now: Gathered, *, reader:
     """
     reading = _Reading(reader, ())
     missing = sorted(set(before) - now.counted)
-    found = await _all(reading.one(partial(reader.get, _KINDS[ref.kind], ref.namespace, ref.name)) for ref in missing)
+    found = await together(
+        reading.one(partial(reader.get, _KINDS[ref.kind], ref.namespace, ref.name)) for ref in missing
+    )
     for ref, item in zip(missing, found, strict=True):
         if item is not None and _counts(item, now):
             raise UnavailableError(f"{ref} is there, but a list lacks it: nothing is changed by such a list")
@@ -209,7 +214,9 @@ class _Reading:
 
     async def named(self, kind: ResourceKind, refs: Iterable[ObjectRef]) -> Objects:
         """Those of the objects that are there."""
-        found = await _all(self.one(partial(self._reader.get, kind, ref.namespace or None, ref.name)) for ref in refs)
+        found = await together(
+            self.one(partial(self._reader.get, kind, ref.namespace or None, ref.name)) for ref in refs
+        )
         return [item for item in found if item is not None]
 
     async def namespace_labels(self) -> dict[str, dict[str, str]]:
@@ -248,17 +255,13 @@ class _Reading:
             if not {None, ref.namespace} & set(listed.get(ref.kind, ()))
             and (not self._watched or ref.namespace in self._watched)
         ]
-        by_list, by_name = await asyncio.gather(
-            _all(self.one(partial(self._reader.list, _KINDS[kind], scope)) for kind, scope in lists),
-            _all(self.one(partial(self._reader.get, _KINDS[ref.kind], ref.namespace, ref.name)) for ref in elsewhere),
+        found = await together(
+            [
+                *(self.one(partial(self._reader.list, _KINDS[kind], scope)) for kind, scope in lists),
+                *(self.named(kind, [ref for ref in elsewhere if ref.kind == kind.kind]) for kind in _KINDS.values()),
+            ]
         )
-        found = [item for items in by_list for item in items]
-        found += [item for item in by_name if item is not None]
-        return [item for item in found if _names(item, gateway)]
-
-
-async def _all(requests: Iterable[Awaitable[_Result]]) -> list[_Result]:
-    return list(await asyncio.gather(*requests))
+        return [item for items in found for item in items if _names(item, gateway)]
 
 
 def _rule(model: GatewayDeployment, kind: str) -> AllowedObjects:

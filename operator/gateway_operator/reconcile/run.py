@@ -1,6 +1,5 @@
 """One reconcile of one gateway on its way: what was read, what is written, what came of it."""
 
-import asyncio
 import logging
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
@@ -36,6 +35,7 @@ from gateway_operator.reconcile.fetch import Gathered
 from gateway_operator.reconcile.outcome import AutoscalerState, ObjectOutcome, Outcome, Replicas
 from gateway_operator.reconcile.revision import FirstRevisions, Packed, Revision, programmed_before
 from gateway_operator.reconcile.signing_record import SigningStep
+from gateway_operator.together import together
 
 log = logging.getLogger(__name__)
 
@@ -143,7 +143,7 @@ class Run:
         gateway = self.gathered.gateway
         made: Children = children(model, ref=gateway, uid=self.gathered.uid, settings=self.settings)
         self.findings += made.findings
-        lives = await asyncio.gather(*(self._live(kind_of(child), child["metadata"]["name"]) for child in made.wanted))
+        lives = await together(self._live(kind_of(child), child["metadata"]["name"]) for child in made.wanted)
         for child, live in zip(made.wanted, lives, strict=True):
             try:
                 after = await self._write(child, live)
@@ -212,7 +212,7 @@ class Run:
     async def _read(self, kind: ResourceKind, wanted: Iterable[str]) -> dict[str, Object]:
         wanted = list(wanted)
         namespace = self.gathered.gateway.namespace
-        found = await asyncio.gather(*(self.reader.get(kind, namespace, name) for name in wanted))
+        found = await together(self.reader.get(kind, namespace, name) for name in wanted)
         return {name: item for name, item in zip(wanted, found, strict=True) if item is not None}
 
     async def _live(self, kind: ResourceKind, name: str) -> Object | None:
@@ -228,7 +228,7 @@ class Run:
         by_kind: dict[ResourceKind, set[str]] = defaultdict(set)
         for kind, name in surplus:
             by_kind[kind].add(name)
-        await asyncio.gather(*(self._remove_of(kind, wanted) for kind, wanted in by_kind.items()))
+        await together(self._remove_of(kind, wanted) for kind, wanted in by_kind.items())
 
     async def _remove_of(self, kind: ResourceKind, surplus: Collection[str]) -> None:
         gateway = self.gathered.gateway
