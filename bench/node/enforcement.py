@@ -4,7 +4,7 @@ import itertools
 import json
 import os
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from statistics import median
@@ -12,7 +12,6 @@ from statistics import median
 from tests.node.gateways import NodeGateway
 from tests.node.kubernetes import Manifest
 from tests.node.operators import NAMESPACE as OPERATOR_NAMESPACE
-from tests.node.operators import RELEASE
 from tests.standins.anthropic_upstream import usual
 from tests.standins.gateway import ALICE
 
@@ -53,6 +52,8 @@ def apply_to_enforced(world: World) -> Sequence[Result]:
             time.sleep(0.5 + 0.1 * (number % 5))
         alive = same_lives(questions.pods, gateway)
         stages = _stages(world, gateway, questions.pods, changes)
+    longest = max(range(count), key=lambda index: max(changes[index].enforced) - changes[index].began)
+    typical = {name: median(one[name] for one in stages if name in one) for name in stages[longest]}
     taken = sorted(max(change.enforced) - change.began for change in changes)
     after = sorted(max(change.enforced) - change.applied for change in changes)
     failures = (f"{len(questions.failures)} FAILED, such as {questions.failures[:3]}",) if questions.failures else ()
@@ -66,13 +67,14 @@ def apply_to_enforced(world: World) -> Sequence[Result]:
             notes=(
                 f"the longest of {count}; median {median(taken):.2f} s, shortest {taken[0]:.2f} s, from the start of "
                 f"kubectl; from its end {after[0]:.2f} / {median(after):.2f} / {after[-1]:.2f} s",
-                "medians: " + ", ".join(f"{name} {seconds * 1000:.0f} ms" for name, seconds in stages.items()),
+                f"medians of the stages in ms: {_shown(typical)}",
+                f"the longest one's: {_shown(stages[longest])}",
                 f"{questions.asked:,} questions beside; {load_average()}",
                 *(() if alive else ("A POD WAS RESTARTED",)),
                 *failures,
             ),
             measured={"longest_seconds": taken[-1], "median_seconds": median(taken), "shortest_seconds": taken[0]}
-            | {f"{name}_seconds": seconds for name, seconds in stages.items()},
+            | {f"{name}, seconds": seconds for name, seconds in typical.items()},
         )
     ]
 
@@ -102,39 +104,48 @@ def _swapped(pod: Pod) -> float:
     return os.lstat(link).st_mtime
 
 
-def _stages(world: World, gateway: NodeGateway, pods: Sequence[Pod], changes: Sequence[Change]) -> dict[str, float]:
-    """Medians in seconds: of the changes, and from the kubelet on of the slowest pod in each."""
-    operator = (name for pod in world.operator.pods() for name in [pod["metadata"]["name"]])
+def _stages(
+    world: World, gateway: NodeGateway, pods: Sequence[Pod], changes: Sequence[Change]
+) -> list[dict[str, float]]:
+    """Of each change, in seconds; from the kubelet on those of the pod that was the last to answer by it."""
     written = [
-        at for name in operator for at, line in _log(world, OPERATOR_NAMESPACE, name, RELEASE) if "is sequence" in line
+        at
+        for pod in world.operator.pods()
+        for at, line in _log(world, OPERATOR_NAMESPACE, pod["metadata"]["name"])
+        if f" {gateway.namespace}/{gateway.name}: configuration " in line
     ]
-    loaded = {pod.name: [] for pod in pods}  # type: dict[str, list[tuple[float, str]]]
-    for pod in pods:
-        lines = _log(world, gateway.namespace, pod.name, "proxy")
-        loaded[pod.name] = [(at, line) for at, line in lines if '"config.loaded"' in line]
-    parts: dict[str, list[float]] = {}
-
-    def part(name: str, seconds: float) -> None:
-        parts.setdefault(name, []).append(seconds)
-
-    for change in changes:
-        part("kubectl", change.applied - change.began)
-        secret = next((at for at in written if at > change.began), None)
-        if secret is None:
-            continue
-        part("kubectl's end to the Secret written", secret - change.applied)
-        last = max(range(len(pods)), key=lambda index: change.enforced[index])
-        part("Secret to the last pod's files", change.swapped[last] - secret)
-        load = next((one for one in loaded[pods[last].name] if one[0] > change.swapped[last]), None)
-        if load is not None:
-            part("files to loaded", load[0] - change.swapped[last])
-            part("of that, load", float(json.loads(load[1]).get("ms", 0.0)) / 1000)
-            part("loaded to its first answer", change.enforced[last] - load[0])
-        part("from the first pod's answer to the last's", max(change.enforced) - min(change.enforced))
-    return {name: median(seconds) for name, seconds in parts.items()}
+    loaded = {
+        pod.name: [one for one in _log(world, gateway.namespace, pod.name) if '"config.loaded"' in one[1]]
+        for pod in pods
+    }
+    return [_of_one(change, pods, written, loaded) for change in changes]
 
 
-def _log(world: World, namespace: str, pod: str, _container: str) -> Iterator[tuple[float, str]]:
+def _of_one(
+    change: Change, pods: Sequence[Pod], written: Sequence[float], loaded: Mapping[str, Sequence[tuple[float, str]]]
+) -> dict[str, float]:
+    last = max(range(len(pods)), key=lambda index: change.enforced[index])
+    swapped, enforced = change.swapped[last], change.enforced[last]
+    found = {"kubectl": change.applied - change.began}
+    secret = next((at for at in written if change.began < at < enforced), None)
+    if secret is not None:
+        found |= {
+            "until the Secret is written": secret - change.applied,
+            "until the files are swapped": swapped - secret,
+        }
+    load = next((one for one in loaded[pods[last].name] if swapped < one[0] < enforced + 1.0), None)
+    if load is not None:
+        milliseconds = float(json.loads(load[1]).get("ms", 0.0))
+        found |= {"until they are loaded": load[0] - swapped, "of that loading": milliseconds / 1000}
+        found["until the answer"] = enforced - load[0]
+    return found | {"first pod to last": enforced - min(change.enforced)}
+
+
+def _shown(stages: Mapping[str, float]) -> str:
+    return ", ".join(f"{name} {seconds * 1000:.0f}" for name, seconds in stages.items())
+
+
+def _log(world: World, namespace: str, pod: str) -> Iterator[tuple[float, str]]:
     """Lines with the time at which the container runtime got them, in Unix seconds."""
     text = world.kube.kubectl("-n", namespace, "logs", pod, "--timestamps", "--since=30m")
     for line in text.splitlines():

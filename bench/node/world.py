@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 from tests.node.gateways import BODY, NodeGateway
 from tests.node.kubernetes import ADDRESS, ApiError, CommandFailedError, Kube, Manifest, eventually, reference
@@ -21,7 +21,8 @@ from tests.standins.requests_seen import Expected
 from bench import fleet
 from bench.processes import MeasurementError
 
-NAMESPACE = "bench-node"
+NAMESPACE = f"bench-node-{os.getpid()}"
+"""Another one each time: an earlier one with a thousand policies takes a while to go."""
 GATEWAY = "corp"
 PODS = 5
 WRITERS = 8
@@ -42,6 +43,7 @@ class World:
         self.progress = progress
         self.operator = Operator(kube)
         self._gateway: NodeGateway | None = None
+        self._namespaces: list[str] = []
 
     def __enter__(self) -> Self:
         return self
@@ -49,17 +51,18 @@ class World:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        for name in (NAMESPACE, f"{NAMESPACE}-first"):
+        for name in self._namespaces:
             self.kube.delete(reference("v1", "Namespace", "", name))
 
     def namespace(self, name: str) -> str:
-        """Made where it is not there. Raises MeasurementError."""
+        """A new one. Raises MeasurementError."""
         manifest = reference("v1", "Namespace", "", name)
         manifest["metadata"]["labels"] = {"pod-security.kubernetes.io/enforce": "restricted"}
         try:
-            self.kube.apply_all([manifest])
+            self.kube.create(manifest).accepted()
         except ApiError as error:
             raise MeasurementError(f"namespace {name}: {error}") from error
+        self._namespaces.append(name)
         return name
 
     def gateway(self) -> NodeGateway:
@@ -209,4 +212,4 @@ def same_lives(before: Sequence[Pod], gateway: NodeGateway) -> bool:
     return False
 
 
-__all__ = ["ADDRESS", "GATEWAY", "NAMESPACE", "PODS", "Any", "Pod", "Questions", "World", "load_average", "same_lives"]
+__all__ = ["ADDRESS", "GATEWAY", "NAMESPACE", "PODS", "Pod", "Questions", "World", "load_average", "same_lives"]

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from bench.bench import Bench
 from bench.report import Result
-from bench.rows import latency, node, operator, relay, reload, sse, startup, streams
+from bench.rows import latency, node, operator, outage, relay, reload, sse, startup, streams
 
 
 @dataclass(frozen=True)
@@ -25,6 +25,7 @@ ROWS = (
     Row("reload", "edit on disk to enforced with 1,000 policies; 100 reloads under load", reload.edits),
     Row("operator-rest", "memory and CPU of the operator at rest, with 10 gateways", operator.at_rest),
     Row("operator-large", "the operator with 1,000 gateways and 10,000 policies on an API server", operator.large),
+    Row("outage", "two minutes without the API server, with a real proxy and changes meanwhile", outage.away),
     Row(
         "node",
         "a whole node: first install, apply to enforced, credentials, rollouts with open streams",

@@ -7,9 +7,7 @@ handful of lists in place of a thousand.
 import asyncio
 
 from gateway_operator.kube.client import Object, Objects, Reader
-from gateway_operator.kube.errors import KubeError
 from gateway_operator.kube.resources import ResourceKind
-from gateway_operator.leader import LostError
 
 
 class JointReader:
@@ -54,7 +52,7 @@ class JointReader:
         except asyncio.CancelledError:
             joined.cancel()
             raise
-        except (KubeError, LostError) as error:  # told to all who wait
+        except Exception as error:  # noqa: BLE001  # told to all who wait: whatever it is, none may wait for ever
             joined.set_exception(error)
             joined.exception()  # also when nobody waits any more
 

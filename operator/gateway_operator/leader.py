@@ -24,6 +24,8 @@ log = logging.getLogger(__name__)
 
 LEASE_SECONDS: Final = 15
 RENEW_SECONDS: Final = 2.0
+RETRY_SECONDS: Final = 0.5
+"""After a renewal that failed, unless the API server asks for a longer pause: one that succeeds in time is enough."""
 DEADLINE_SECONDS: Final = 10.0
 REQUEST_SECONDS: Final = 3.0
 """One attempt at a renewal; several fit into the deadline."""
@@ -153,12 +155,16 @@ class Elector:
 
     async def hold(self) -> None:
         """Renews until cancelled. Raises `LostError`."""
+        pause = RENEW_SECONDS
         while True:
-            await self._sleep(RENEW_SECONDS)
+            await self._sleep(pause)
+            pause = RENEW_SECONDS
             try:
                 await self._renew()
             except (KubeError, TimeoutError) as error:
                 metrics.LEASE_RENEWALS.labels("failure").inc()
+                asked = error.retry_after if isinstance(error, KubeError) else None
+                pause = min(max(asked or 0.0, RETRY_SECONDS), RENEW_SECONDS)
                 log.warning(
                     "the Lease could not be renewed: %s", str(error) or f"no answer within {REQUEST_SECONDS:g} s"
                 )

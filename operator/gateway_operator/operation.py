@@ -76,6 +76,7 @@ class Operation:
             child_kinds=lambda: (*children.KINDS, *sorted(self._served, key=str)),
         )
         self._served: frozenset[ResourceKind] = frozenset()
+        self._followed: set[ResourceKind] = set()
         self._discovered = False
         self._ended = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -184,9 +185,10 @@ class Operation:
         if served == self._served and self._discovered:
             return
         self._discovered = True
-        for kind in served - self._served:
+        for kind in served - self._followed:  # once: a watch outlives the kind, and goes on when it comes back
             for scope in self._settings.scopes:
                 self._follow(children.watch(self._client, self._intake, kind, namespace=scope))
+        self._followed |= served
         self._served = frozenset(served)
         self._work.serve(self._served)
         if self._resync.begun:

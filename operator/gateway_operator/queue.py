@@ -20,10 +20,10 @@ LAST_RETRY: Final = 60.0
 """Seconds; doubled in between, each with up to a quarter more or less, so that many keys do not come back together."""
 _FAVOUR: Final = 16
 """So many keys of the foreground are taken for one of the background while both wait."""
-
-
 _LONGEST_HASTE: Final = 1.0
 """Seconds that a key waits at most which was asked for again while its work failed."""
+_MOST_OVERTAKEN: Final = 1024
+"""Timers that may lie about besides those that count: some are for a month ahead, and each look sets another."""
 
 
 class KeyedQueue(Generic[Key]):
@@ -81,6 +81,9 @@ class KeyedQueue(Generic[Key]):
             return
         self._due[key] = due
         heapq.heappush(self._timers, (due, next(self._order), key))
+        if len(self._timers) > 2 * len(self._due) + _MOST_OVERTAKEN:
+            self._timers = [(due, next(self._order), key) for key, due in self._due.items()]
+            heapq.heapify(self._timers)
         self._tell()
 
     async def run(self) -> None:

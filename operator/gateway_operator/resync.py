@@ -150,6 +150,7 @@ class Resync:
         """One round's lists. Raises `KubeError`s, having changed nothing."""
         since = self._fanout.mark()
         self._touched, self._written = set(), set()
+        self._childless = None  # the round's before: what has been touched since is no longer known
         self.begun = True
         reader = SharedReader(self._client, scopes=self._scopes)
         ours = f"{names.MANAGED_BY_LABEL}={names.MANAGER}"

@@ -10,7 +10,8 @@ from tests.chart.helm import ACCOUNT, NAMESPACE, RELEASE, Helm
 from tests.cluster.api_client import ApiClient
 from tests.cluster.api_server import ApiServer
 
-from gateway_operator.handlers.children import KINDS, OPTIONAL_KINDS
+from gateway_operator.children import OPTIONAL_KINDS
+from gateway_operator.handlers.children import KINDS
 from gateway_operator.kube.resources import ALL_KINDS, CUSTOM_RESOURCE_DEFINITIONS, LEASES
 
 NAMESPACED_ACCOUNT = f"system:serviceaccount:namespaced:{RELEASE}"

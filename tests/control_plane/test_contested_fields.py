@@ -21,7 +21,7 @@ from gateway_operator.kube.resources import SERVICES
 
 THEIR_PORT = 4000
 QUARREL_SECONDS = 8.0
-MOST_REPAIRS = 30
+MOST_REPAIRS = 20
 """In that time. Without restraint it is some hundreds."""
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from tests.cluster.api_client import MERGE_PATCH, ApiClient, eventually
 from tests.control_plane.examples import Example, Manifest
+from tests.standins.manifests import developer_key
 
 from gateway_config import bundle
 from gateway_config.bundle import Bundle, BundleError
@@ -50,6 +51,12 @@ class Gateway(Example):
 
     def rotate(self, number: int) -> None:
         self.api.apply({**self.provider_key, "stringData": {"api-key": credential(number)}}).accepted()
+
+    def developer_key(self, user: str) -> Manifest:
+        """Of `key_of(user)`, for this gateway."""
+        key = developer_key(user)
+        labels = {names.GATEWAY_LABEL: self.name}
+        return {**key, "metadata": {**key["metadata"], "namespace": self.namespace, "labels": labels}}
 
     @property
     def deployment(self) -> Manifest:

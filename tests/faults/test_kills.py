@@ -29,6 +29,7 @@ IDENTITY = "pod-of-the-operator"
 GATEWAYS = 4
 LATEST_SECONDS = 0.8
 """After the edits: the writes of all gateways are over by then."""
+STARTING_SECONDS = 2.0
 START_SECONDS = 60.0
 
 
@@ -51,11 +52,16 @@ def test_fifty_kills_lose_nothing_and_double_nothing(api: ApiClient, api_server:
         made_up = [api.read(gateway.signing)["data"] for gateway in gateways]
 
         for kill in range(KILLS):
-            eventually(lambda: operator.leads, within=START_SECONDS, what="it leads again")
-            if kill % 2:
-                operator.wait_until_synced(within=START_SECONDS)
+            latest = LATEST_SECONDS
+            match kill % 4:
+                case 0:
+                    latest += STARTING_SECONDS  # in the middle of its start, as often as not
+                case 1:
+                    operator.wait_until_synced(within=START_SECONDS)
+                case _:
+                    eventually(lambda: operator.leads, within=START_SECONDS, what="it leads again")
             change_something(gateways, chance, kill)
-            time.sleep(chance.uniform(0, LATEST_SECONDS))  # the random moment that this test is about
+            time.sleep(chance.uniform(0, latest))  # the random moment that this test is about
             operator.kill()
             operator.start()
 

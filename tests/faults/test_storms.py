@@ -63,6 +63,7 @@ def test_every_change_arrives_in_a_storm(api: ApiClient, api_server: ApiServer, 
         for gateway in gateways:
             gateway.wait_for(gateway.gateway, "Programmed", ("True", "Programmed"), within=WITHIN)
         uids = [gateway.uids() for gateway in gateways]
+        pid = operator.pid
         storm.seen.clear()
         storm.weather = lambda asked: kind(storm, asked)
         storm.expire_watches()
@@ -77,6 +78,8 @@ def test_every_change_arrives_in_a_storm(api: ApiClient, api_server: ApiServer, 
             eventually(lambda: programmed(gateway), within=WITHIN, what="programmed")  # noqa: B023
         assert len(storm.seen) < MANY_REQUESTS, storm.counted()
         assert [gateway.uids() for gateway in gateways] == uids
+        if kind is forgetful:
+            assert operator.pid == pid, "that is worth no restart"
 
         storm.weather = lambda _: None
         eventually(lambda: operator.leads and operator.is_ready(), within=WITHIN, what="it leads and is ready")

@@ -17,9 +17,18 @@ from gateway_operator import names
 CANARIES = {"the provider's credential": API_KEY, "Alice's key": key_of(ALICE)}
 KINDS = (
     *("claude-gateway.dev/v1alpha1/gatewaydeployments", "claude-gateway.dev/v1alpha1/providerbindings"),
-    *("claude-gateway.dev/v1alpha1/gatewaypolicies", "events.k8s.io/v1/events", "apps/v1/deployments", "apps/v1/replicasets"),
+    *(
+        "claude-gateway.dev/v1alpha1/gatewaypolicies",
+        "events.k8s.io/v1/events",
+        "apps/v1/deployments",
+        "apps/v1/replicasets",
+    ),
     *("v1/pods", "v1/services", "v1/configmaps", "v1/serviceaccounts", "v1/persistentvolumeclaims", "v1/endpoints"),
-    *("networking.k8s.io/v1/ingresses", "networking.k8s.io/v1/networkpolicies", "autoscaling/v2/horizontalpodautoscalers"),
+    *(
+        "networking.k8s.io/v1/ingresses",
+        "networking.k8s.io/v1/networkpolicies",
+        "autoscaling/v2/horizontalpodautoscalers",
+    ),
     "policy/v1/poddisruptionbudgets",
 )
 METADATA = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
@@ -63,7 +72,9 @@ def leaks(texts: Mapping[str, str], *, more: Mapping[str, str] | None = None) ->
         for name, value in (CANARIES | dict(more or {})).items()
         for spelling in (value, base64.b64encode(value.encode()).decode().rstrip("="))
     }
-    return sorted({f"{name} in {source}" for source, text in texts.items() for name, value in looked_for if value in text})
+    return sorted(
+        {f"{name} in {source}" for source, text in texts.items() for name, value in looked_for if value in text}
+    )
 
 
 def _path(kind: str, namespace: str) -> str:

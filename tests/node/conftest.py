@@ -124,7 +124,7 @@ def gateways(
     """`gateways()` applies the smallest gateway that answers Alice from `upstream`, and waits until it is ready.
 
     name: of the gateway. namespace: an existing one; by default a new one. more: manifests beside, as functions of the
-    gateway, such as `lambda it: it.policy("no-opus", deniedModels=[...])`. ready=False: not waited for. Everything else
+    gateway, such as `lambda it: it.policy("few", availableModels=[...])`. ready=False: not waited for. Everything else
     is the GatewayDeployment's `spec`, over `gateways.DEFAULTS`.
     """
     made: list[NodeGateway] = []

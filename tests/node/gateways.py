@@ -9,7 +9,7 @@ from tests.standins import framing
 from tests.standins.anthropic_upstream import AnthropicUpstream
 from tests.standins.gateway import ALICE
 from tests.standins.manifests import API_VERSION, developer_key, key_of, secret
-from tests.standins.raw_client import Connection, Response, fetch, request_bytes
+from tests.standins.raw_client import ClosedEarlyError, Connection, Response, connect, fetch, request_bytes
 
 from gateway_operator import names
 
@@ -219,6 +219,16 @@ def on_every_pod(gateway: NodeGateway, holds: Callable[[Response], bool], *, bod
     """Whether every ready pod gives Alice an answer of which this holds."""
     pods = gateway.ready_pods()
     return bool(pods) and all(holds(gateway.ask(body, pod=pod)) for pod in pods)
+
+
+def answers(gateway: NodeGateway) -> bool:
+    """Whether Alice gets an answer through the Service; not, while it is being made or leads nowhere."""
+    try:
+        with connect(gateway.port, host=gateway.host, timeout=2.0) as connection:
+            target = "/v1/messages?beta=true"
+            return connection.request("POST", target, headers=gateway.headers(), body=BODY).status == 200
+    except (AssertionError, OSError, ClosedEarlyError):
+        return False
 
 
 def errors_of(responses: Iterable[Response]) -> list[str]:

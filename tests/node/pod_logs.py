@@ -1,5 +1,6 @@
 """What every container on the node has said since the tests began, also those that are gone since."""
 
+import os
 import re
 import threading
 from collections.abc import Iterator
@@ -12,6 +13,8 @@ FOLDER = Path("/var/log/pods")
 LOOK_SECONDS = 0.2
 _STAMP = re.compile(rb"^\S+ std(?:out|err) [FP] ", re.MULTILINE)
 """What containerd writes before each line."""
+_REFUSED = re.compile(r"is forbidden: User |denied request")
+"""By RBAC, or by an admission policy."""
 
 
 class PodLogs:
@@ -52,7 +55,7 @@ class PodLogs:
             }
 
     def refused(self) -> list[tuple[str, str]]:
-        """Lines, each with its container, that tell of a request that the API server's RBAC refused."""
+        """Lines, each with its container, that tell of a request for which an account had not the right."""
         self._look()
         with self._lock:
             return list(self._refused)
@@ -73,7 +76,10 @@ class PodLogs:
             self._look()
 
     def _files(self) -> list[Path]:
-        return list(self._folder.glob("*/*/*.log"))
+        """Folders may go while we look: os.walk, unlike glob, takes no offence."""
+        return [
+            Path(folder, name) for folder, _, names in os.walk(self._folder) for name in names if name.endswith(".log")
+        ]
 
     def _look(self) -> None:
         with self._lock:
@@ -97,4 +103,4 @@ class PodLogs:
         self._texts.setdefault(name, bytearray()).extend(new)
         if not self._excused.is_set():
             lines = _STAMP.sub(b"", new).decode(errors="replace").splitlines()
-            self._refused += [(name, line) for line in lines if "forbidden" in line.lower()]
+            self._refused += [(name, line) for line in lines if _REFUSED.search(line)]

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import yaml
 from tests.node.gateways import Gateways, NodeGateway
-from tests.node.kubernetes import CommandFailedError, run
+from tests.node.kubernetes import CommandFailedError, eventually, run
 from tests.standins.anthropic_upstream import API_KEY
 from tests.standins.gateway import ALICE
 
@@ -16,7 +16,8 @@ PROGRAM = str(Path(__file__).parents[2] / ".venv" / "bin" / "claude-gateway")
 
 @pytest.fixture
 def gateway(gateways: Gateways) -> NodeGateway:
-    return gateways(replicas=2, more=[lambda it: it.policy("no-opus", priority=5, deniedModels=["claude-opus-5-5"])])
+    contractors = {"matches": [{"groups": ["contractors"]}], "availableModels": ["claude-haiku-5-5"]}
+    return gateways(replicas=2, more=[lambda it: it.policy("contractors", **contractors)])
 
 
 def test_a_gateway_at_a_glance(gateway: NodeGateway) -> None:
@@ -35,16 +36,21 @@ def test_a_gateway_at_a_glance(gateway: NodeGateway) -> None:
 
 def test_status_of_a_gateway_that_is_not_ready_ends_with_1(gateways: Gateways) -> None:
     gateway = gateways(ready=False, image="localhost/claude-gateway-proxy:never-built")
-    gateway.wait_condition("GatewayDeployment", gateway.name, "Ready", status="False", reason="NoReadyPods")
+    eventually(
+        lambda: "ErrImageNeverPull" in gateway.condition("GatewayDeployment", gateway.name, "Ready").get("message", ""),
+        within=20,
+        what="the condition tells of the image",
+    )
     with pytest.raises(CommandFailedError, match="ended with 1:[^$]*Not ready[^$]*ErrImageNeverPull"):
         run(PROGRAM, "status", "-n", gateway.namespace)
 
 
 def test_a_live_cluster_is_linted_explained_and_rendered(gateway: NodeGateway) -> None:
-    assert "0 errors" in run(PROGRAM, "lint", "-n", gateway.namespace)
+    assert "nothing to remark" in run(PROGRAM, "lint", "-n", gateway.namespace)
     assert "gateway" in run(PROGRAM, "lint", "-A")
-    explained = run(PROGRAM, "explain", "-n", gateway.namespace, "--user", ALICE, "--group", "engineering")
-    assert "no-opus" in explained
+    explained = run(PROGRAM, "explain", "-n", gateway.namespace, "--user", ALICE, "--group", "contractors")
+    assert "contractors" in explained
+    assert "claude-haiku-5-5" in explained
     rendered = run(PROGRAM, "render", "-n", gateway.namespace)
     assert API_KEY not in rendered
     assert run(PROGRAM, "render", "-A")

@@ -5,6 +5,7 @@ from tests.node.kubernetes import Kube, Manifest, eventually
 from tests.node.traffic import NewConnections
 from tests.standins import framing, messages
 from tests.standins.anthropic_upstream import API_KEY, AnthropicUpstream, Script
+from tests.standins.gateway import ALICE
 from tests.standins.requests_seen import Expected, Received
 
 PODS = 3
@@ -23,7 +24,9 @@ def lives(pods: list[Manifest]) -> set[tuple[str, int]]:
 def test_a_policy_is_enforced_on_every_pod_and_taken_back(kube: Kube, gateways: Gateways) -> None:
     gateway = gateways(replicas=PODS)
     before = lives(gateway.wait_pods(PODS))
-    closed = gateway.policy("no-sonnet", priority=10, availableModels=["claude-haiku-5-5"])
+    closed = gateway.policy(
+        "no-sonnet", priority=10, matches=[{"users": [ALICE]}], availableModels=["claude-haiku-5-5"]
+    )
     for _ in range(3):
         gateway.apply(closed)
         gateway.wait_programmed(closed)

@@ -21,13 +21,14 @@ class Server:
         self.state = 0
         self.lists = 0
         self.away = False
+        self.error: Exception = UnavailableError("away")
 
     async def list(self, kind: ResourceKind, namespace: str | None = None, **_: Any) -> Objects:
         self.lists += 1
         shown = self.state
         await asyncio.sleep(1)
         if self.away:
-            raise UnavailableError("away")
+            raise self.error
         return [{"state": shown}]
 
 
@@ -46,14 +47,16 @@ def test_many_who_ask_while_a_list_is_under_way_share_the_next_one() -> None:
     virtual_time.run(scenario())
 
 
-def test_a_failure_is_told_to_all_and_the_next_who_asks_gets_a_new_list() -> None:
+@pytest.mark.parametrize("error", [UnavailableError("away"), KeyError("not foreseen")], ids=repr)
+def test_a_failure_is_told_to_all_and_the_next_who_asks_gets_a_new_list(error: Exception) -> None:
     async def scenario() -> None:
         server = Server()
+        server.error = error
         reader = JointReader(cast("Reader", server))
         server.away = True
         both = [asyncio.create_task(reader.list(GATEWAY_POLICIES, "claude")) for _ in range(2)]
         await asyncio.wait(both)
-        assert all(isinstance(each.exception(), UnavailableError) for each in both)
+        assert [each.exception() for each in both] == [error, error]
         server.away = False
         assert await reader.list(GATEWAY_POLICIES, "claude") == [{"state": 0}]
 

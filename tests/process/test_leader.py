@@ -181,6 +181,23 @@ def test_an_api_server_that_is_away_for_less_than_the_deadline_is_no_loss() -> N
     virtual_time.run(scenario())
 
 
+def test_an_api_server_that_answers_for_a_moment_now_and_then_is_no_loss() -> None:
+    async def scenario() -> None:
+        server = LeaseServer()
+        first, tenure = elector(server, "first")
+        await first.acquire()
+        holding = asyncio.create_task(first.hold())
+        for _ in range(50):
+            server.away = True
+            await asyncio.sleep(7.4)
+            server.away = False
+            await asyncio.sleep(0.7)
+            assert tenure.held
+        await ended(holding)
+
+    virtual_time.run(scenario())
+
+
 def test_without_a_renewal_the_holder_gives_up_before_another_may_begin() -> None:
     async def scenario() -> None:
         server = LeaseServer()

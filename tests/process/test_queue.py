@@ -185,6 +185,19 @@ def test_of_several_times_the_earliest_counts_and_an_event_overtakes_them_all() 
     assert begun == [20, 30]
 
 
+def test_a_month_of_looks_that_each_ask_for_another_in_a_month_leaves_no_heap_of_timers() -> None:
+    async def work(_: str) -> float | None:
+        return 30 * 24 * 3600
+
+    async def scenario(queue: KeyedQueue[str]) -> None:
+        for _ in range(3000):
+            queue.add("a", background=True)
+            await asyncio.sleep(600)
+        assert len(queue._timers) < 2000
+
+    play(scenario, work)
+
+
 def test_a_change_does_not_wait_for_a_resync() -> None:
     """A thousand keys of the background, each a second of work; an event comes in the middle."""
     done: dict[str, float] = {}

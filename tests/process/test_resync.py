@@ -66,7 +66,7 @@ class Server:
 class Setting:
     """A resync with a queue that does nothing but note what it was given."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, interval: float) -> None:
         self.server = Server()
         self.fanout = Fanout()
         self.added: list[tuple[ObjectRef, bool]] = []
@@ -77,7 +77,7 @@ class Setting:
             fanout=self.fanout,
             add=self.add,
             scopes=(None,),
-            interval=600.0,
+            interval=interval,
             child_kinds=lambda: (DEPLOYMENTS,),
         )
 
@@ -93,9 +93,9 @@ class Setting:
         await self.resync.run(listed=self.listed, finished=self.finished)
 
 
-def play(scenario: Callable[[Setting], Awaitable[None]]) -> None:
+def play(scenario: Callable[[Setting], Awaitable[None]], *, interval: float = 600.0) -> None:
     async def together() -> None:
-        setting = Setting()
+        setting = Setting(interval=interval)
         running = asyncio.create_task(setting.run())
         await scenario(setting)
         running.cancel()
@@ -211,3 +211,17 @@ def test_events_of_children_that_the_round_wrote_cost_no_list_of_the_three_kinds
         assert it.server.lists > lists + 2, "the round's lists are let go"
 
     play(scenario)
+
+
+def test_what_changed_before_a_round_is_not_read_from_the_lists_of_the_round_before() -> None:
+    async def scenario(it: Setting) -> None:
+        await it.finished.wait()
+        it.resync.touch(CORP)
+        it.server.put(an("GatewayPolicy", "everyone", gateways=("corp",), generation=2))
+        lists = it.server.lists
+        while it.server.lists == lists:  # the next round has begun, and has not made its lists
+            await asyncio.sleep(0.01)
+        found = await it.resync.reader_of(CORP).list(GATEWAY_POLICIES)
+        assert [each["metadata"]["generation"] for each in found] == [2]
+
+    play(scenario, interval=3.0)

@@ -74,6 +74,34 @@ async def test_a_list_that_is_empty_by_error_empties_nothing(
     assert after.revision != outcome.revision, "what is really gone is taken out"
 
 
+@pytest.mark.parametrize("kind", [PROVIDER_BINDINGS, GATEWAY_POLICIES], ids=lambda kind: kind.kind)
+async def test_a_new_process_believes_no_list_that_is_empty_by_error(
+    operator: world.Operator, client: KubeClient, smallest: str, kind: ResourceKind, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bundle, "PART_BYTES", 400)  # several parts
+    before = await operator.reconcile(smallest)
+    restarted = world.Operator(client)
+    restarted.client.empty = {kind}
+    for _ in range(2):
+        with pytest.raises(UnavailableError, match="is there, but a list lacks it"):
+            await restarted.reconcile(smallest)
+        assert restarted.client.writes == []
+
+    restarted.client.empty = set()
+    after = await restarted.reconcile(smallest)
+    assert restarted.client.writes == []
+    assert (after.revision, after.sequence) == (before.revision, before.sequence)
+
+
+async def test_what_went_while_no_operator_ran_is_taken_out_at_the_first_look(
+    operator: world.Operator, client: KubeClient, smallest: str
+) -> None:
+    before = await operator.reconcile(smallest)
+    await client.delete(GATEWAY_POLICIES, smallest, "everyone")
+    after = await world.Operator(client).reconcile(smallest)
+    assert after.revision != before.revision
+
+
 async def test_a_child_that_cannot_be_read_is_not_overwritten(operator: world.Operator, smallest: str) -> None:
     operator.client.broken = {SERVICES}
     with pytest.raises(UnavailableError):
@@ -155,6 +183,9 @@ async def test_a_broken_binding_is_left_out_and_the_rest_goes_on(
 async def test_a_gateway_that_is_gone_or_going_is_not_written(
     operator: world.Operator, client: KubeClient, api: ApiClient, smallest: str
 ) -> None:
+    labels = {"claude-gateway.dev/gateway": "corp"}
+    name = {"namespace": smallest, "name": "key-alice", "labels": labels}
+    api.create(world.secret(smallest, type="claude-gateway.dev/developer-key", metadata=name)).accepted()
     first = await operator.reconcile(smallest)
     held = {"metadata": {"finalizers": ["example.com/hold"]}}
     await client.merge_patch(GATEWAY_DEPLOYMENTS, smallest, "corp", held)

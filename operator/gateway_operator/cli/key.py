@@ -51,6 +51,9 @@ def create(
     Examples:
       claude-gateway key create alice@corp.example --group engineering --gateway corp > key-alice.yaml
       claude-gateway key create ci --gateway corp --namespace claude --expires 90d | kubectl apply -f -
+
+    \b
+    Exit code: 0; 1 when a name or a time cannot be used, 2 for a mistake in the options.
     """
     from gateway_operator.local import key_manifests
 

@@ -8,13 +8,11 @@ from gateway_operator.kube.client import KubeClient, Object
 from gateway_operator.kube.resources import (
     DEPLOYMENTS,
     HORIZONTAL_POD_AUTOSCALERS,
-    HTTP_ROUTES,
     INGRESSES,
     NETWORK_POLICIES,
     PERSISTENT_VOLUME_CLAIMS,
     POD_DISRUPTION_BUDGETS,
     SERVICE_ACCOUNTS,
-    SERVICE_MONITORS,
     SERVICES,
     ResourceKind,
 )
@@ -31,8 +29,7 @@ KINDS: Final = (
     INGRESSES,
     HORIZONTAL_POD_AUTOSCALERS,
 )
-OPTIONAL_KINDS: Final = (HTTP_ROUTES, SERVICE_MONITORS)
-"""Watched once the API server has them."""
+"""Those that every cluster has; `OPTIONAL_KINDS` of the children are watched once the API server has them."""
 
 
 def watch(client: KubeClient, intake: Intake, kind: ResourceKind, *, namespace: str | None) -> Watch:

@@ -19,6 +19,8 @@ Objects: TypeAlias = list[Object]  # inside the classes below, `list` is a metho
 Kept = TypeVar("Kept")
 
 PAGE: Final = 500
+_KEPT_PAGE: Final = 100
+"""Of lists that are so long that not even a page of them should be much memory: about 50 kB for each object."""
 _ATTEMPTS_AT_A_LIST: Final = 3
 _DISCOVERY_SECONDS: Final = 60.0
 _METADATA_LIST: Final = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
@@ -137,6 +139,7 @@ class KubeClient:
         which take ten times as much memory as their JSON.
         """
         query = _selectors(labels, "")
+        query["limit"] = str(_KEPT_PAGE)
         return (await self._whole(kind, namespace, query, metadata_only=metadata_only, keep=keep)).items
 
     async def listing(
@@ -182,7 +185,7 @@ class KubeClient:
     ) -> Listing[Kept]:
         path = kind.path(namespace)
         items: list[Kept] = []
-        page = {**query, "limit": str(PAGE)}
+        page = {"limit": str(PAGE), **query}
         while True:
             body = await self._transport.request(
                 "GET", path, query=page, accept=_METADATA_LIST if metadata_only else JSON, repeat=Repeat.READ

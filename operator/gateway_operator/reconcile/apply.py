@@ -11,6 +11,7 @@ from gateway_operator.kube.client import Object
 from gateway_operator.kube.errors import ForbiddenError, InvalidError
 from gateway_operator.kube.resources import DEPLOYMENTS, SECRETS, ResourceKind, kind_of
 from gateway_operator.reconcile.drift import applied, differs, fingerprint, is_ours, settled_form, with_fingerprint
+from gateway_operator.reconcile.restraint import Restraint
 
 SCALE_MANAGER: Final = f"{names.MANAGER}-scale"
 """Holds a Deployment's replicas from the moment when an autoscaler is to have them until it takes them over."""
@@ -58,13 +59,18 @@ class NotWrittenError(Exception):
 
 
 class Writer:
-    """For one reconcile of one gateway. `settled` is kept from one to the next."""
+    """For one reconcile of one gateway. `settled` and `restraint` are kept from one to the next."""
 
-    def __init__(self, *, client: Client, gateway: ObjectRef, uid: str, settled: Settled) -> None:
+    def __init__(
+        self, *, client: Client, gateway: ObjectRef, uid: str, settled: Settled, restraint: Restraint | None = None
+    ) -> None:
         self._client = client
         self._gateway = gateway
         self._uid = uid
         self._settled = settled
+        self._restraint = restraint if restraint is not None else Restraint()
+        self.held: float | None = None
+        """Seconds until what was left as others made it may be put right; None: nothing was."""
         self.repaired: list[str] = []
         """What somebody else had changed in an object that we had applied just so; its kind and name."""
 
@@ -87,12 +93,17 @@ class Writer:
                 return live
             if self._settled.get((kind.kind, name)) == (fingerprint(sent), settled_form(live)):
                 return live
+            if pause := self._restraint.pause((kind.kind, name), fingerprint(wanted)):
+                self.held = pause if self.held is None else min(self.held, pause)
+                return live
         try:
             if live is not None and kind == DEPLOYMENTS and "replicas" not in sent["spec"]:
                 await self._hand_over_replicas(live)
             after = await self._client.apply(_pinned(sent, live))
         except (ForbiddenError, InvalidError) as refused:
             raise NotWrittenError(self.refused(kind, name, refused, exists=live is not None)) from refused
+        if live is not None and kind != SECRETS:  # a configuration that is not in place must not count as written
+            self._restraint.changed((kind.kind, name), fingerprint(wanted))
         if live is not None and kind != SECRETS and applied(live) == fingerprint(wanted):
             self.repaired.append(f"{kind.kind} {name}")
         if differs(sent, after):

@@ -286,7 +286,9 @@ def _counts(item: Object, now: Gathered) -> bool:
         return "deletionTimestamp" not in metadata
     if kind == _SECRET:
         labels = metadata.get("labels") or {}
-        return item.get("type") == names.DEVELOPER_KEY_TYPE and labels.get(names.GATEWAY_LABEL) == now.gateway.name
+        # of a gateway that is gone, keys are not looked for: they stay, for users made them
+        listed = bool(now.uid) and item.get("type") == names.DEVELOPER_KEY_TYPE
+        return listed and labels.get(names.GATEWAY_LABEL) == now.gateway.name
     return bool({None, metadata["namespace"]} & set(now.listed.get(kind, ()))) and _names(item, now.gateway)
 
 

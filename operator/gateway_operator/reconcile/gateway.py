@@ -18,6 +18,7 @@ from gateway_operator.kube.client import Object, Reader
 from gateway_operator.kube.resources import ResourceKind
 from gateway_operator.reconcile.apply import Client, Writer
 from gateway_operator.reconcile.fetch import Gathered, Referrers, confirm_missing, gather
+from gateway_operator.reconcile.held import held_objects
 from gateway_operator.reconcile.observer import Observation
 from gateway_operator.reconcile.outcome import Outcome
 from gateway_operator.reconcile.pods import PodState
@@ -95,8 +96,8 @@ class GatewayReconciler:
         reader = reader or self._client
         gathered = await gather(gateway, reader=reader, referrers=self._fanout, watched=self._namespaces)
         state = self._states.get(gateway)
-        if state is not None:
-            await confirm_missing(state.counted, gathered, reader=self._client)
+        counted = frozenset({gateway}) if state is None else state.counted
+        await confirm_missing(counted, gathered, reader=self._client)
         compiled = await self._compiled(gathered)
         if not gathered.uid:
             self._forget(gateway)
@@ -110,7 +111,13 @@ class GatewayReconciler:
             compiled=compiled,
             state=state,
             reader=reader,
-            writer=Writer(client=self._client, gateway=gateway, uid=gathered.uid, settled=state.settled),
+            writer=Writer(
+                client=self._client,
+                gateway=gateway,
+                uid=gathered.uid,
+                settled=state.settled,
+                restraint=state.restraint,
+            ),
             settings=self._settings,
             now=int(self._clock()),
         )
@@ -142,6 +149,11 @@ class GatewayReconciler:
         run.take(step)
         packed = await self._packed(run, step, before)
         if packed is not None:
+            if not state.compared and before is not None and packed.revision != before:
+                first = own.get(names.config_secret(gateway.name))
+                held = await held_objects(gateway, first, reader=self._client)
+                await confirm_missing(held, run.gathered, reader=self._client)
+            state.compared = True
             await run.write_config(packed, own)
         run.settle(before=before, after=run.revision if packed and run.revision == packed.revision else None)
         self._observe(run)

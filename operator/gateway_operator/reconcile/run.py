@@ -33,6 +33,7 @@ from gateway_operator.reconcile.drift import is_ours
 from gateway_operator.reconcile.events import Told
 from gateway_operator.reconcile.fetch import Gathered
 from gateway_operator.reconcile.outcome import AutoscalerState, ObjectOutcome, Outcome, Replicas
+from gateway_operator.reconcile.restraint import Restraint
 from gateway_operator.reconcile.revision import FirstRevisions, Packed, Revision, programmed_before
 from gateway_operator.reconcile.signing_record import SigningStep
 from gateway_operator.together import together
@@ -53,8 +54,11 @@ class State:
     uid: str
     counted: frozenset[ObjectRef] = frozenset()
     """What it was compiled from the last time."""
+    compared: bool = False
+    """Whether the first configuration of this process has been held against the one that it found in the cluster."""
     firsts: FirstRevisions = field(default_factory=FirstRevisions)
     settled: Settled = field(default_factory=dict)
+    restraint: Restraint = field(default_factory=Restraint)
     newest: int = 0
     """The highest sequence that was ever seen or written."""
     made: set[str] = field(default_factory=set)
@@ -158,6 +162,8 @@ class Run:
                 self.deployment = after
             elif kind_of(child) == HORIZONTAL_POD_AUTOSCALERS:
                 self.autoscaler = after
+        if self.writer.held is not None:
+            self.come_again(self.writer.held)
         await self._remove(made.unwanted)
 
     async def _write(self, wanted: Manifest, live: Object | None) -> Object:
