@@ -44,9 +44,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
             if name not in parts:
                 continue
             try:
-                results += measure(world)
+                found = measure(world)
             except (MeasurementError, TimeoutError, ApiError, CommandFailedError) as error:
-                results.append(Result(row="node", work=name, ours="", mark="?", notes=(str(error),)))
+                found = [Result(row="node", work=name, ours="", mark="?", notes=(str(error),))]
+            for result in found:
+                progress(": ".join([result.work, result.ours, *result.notes]))
+            results += found
     print(as_json(results))
     return 0
 

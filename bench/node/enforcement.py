@@ -46,10 +46,11 @@ def apply_to_enforced(world: World) -> Sequence[Result]:
     changes = []
     with Questions(gateway, read=_allowed) as questions:
         for number, closed in zip(range(count + 1), itertools.cycle((True, False)), strict=False):
-            change = _change(gateway, world, questions, closed)
+            change = _change(gateway, world, questions, closed=closed)
             if number:  # the first one makes the policy
                 changes.append(change)
             time.sleep(0.5 + 0.1 * (number % 5))
+        _change(gateway, world, questions, closed=False)  # as the parts after this one expect it
         alive = same_lives(questions.pods, gateway)
         stages = _stages(world, gateway, questions.pods, changes)
     longest = max(range(count), key=lambda index: max(changes[index].enforced) - changes[index].began)
@@ -88,7 +89,7 @@ def _probe(gateway: NodeGateway, closed: bool) -> Manifest:
     return gateway.policy("probe", priority=10_000, matches=[{"users": [ALICE]}], availableModels=models)
 
 
-def _change(gateway: NodeGateway, world: World, questions: Questions, closed: bool) -> Change:
+def _change(gateway: NodeGateway, world: World, questions: Questions, *, closed: bool) -> Change:
     manifest = json.dumps(_probe(gateway, closed))
     began = time.time()
     world.kube.kubectl("apply", "-f", "-", given=manifest)

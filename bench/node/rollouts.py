@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Sequence
 
 from tests.node.gateways import NodeGateway
-from tests.node.pod_changes import change_image, identities, restart, wait_evicted, wait_replaced
+from tests.node.pod_changes import change_image, identities, restart, wait_ended, wait_evicted, wait_replaced
 from tests.node.traffic import NewConnections, OpenStreams, counts, slow_streams
 
 from bench.node.world import PODS, World, load_average
@@ -38,8 +38,10 @@ def _measure(world: World, name: str, change: Callable[[World, NodeGateway], Non
     ):
         streams.wait_open()
         began = time.monotonic()
+        before = identities(gateway.pods())
         change(world, gateway)
         taken = time.monotonic() - began
+        wait_ended(world.kube, gateway, before - identities(gateway.pods()))
         beside = load_average()
     world.upstream.requests.clear()
     cut, refused, failed = streams.cut.total(), connections.refused.total(), connections.failed.total()
@@ -51,7 +53,7 @@ def _measure(world: World, name: str, change: Callable[[World, NodeGateway], Non
         mark="0, 0",
         met=not wrong,
         notes=(
-            f"{taken:.0f} s; at the end {beside}",
+            f"{taken:.0f} s until the new pods were ready; at the end {beside}",
             *((f"WRONG: {wrong}",) if wrong else ()),
         ),
         measured={

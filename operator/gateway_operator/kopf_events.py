@@ -5,7 +5,6 @@ from collections.abc import Callable
 from typing import Any, Final
 
 import kopf
-from kopf._cogs.clients.errors import APIError
 from kopf._core.engines.peering import Identity
 
 from gateway_operator.handlers import gateway_deployments, gateway_policies, provider_bindings
@@ -22,9 +21,6 @@ _CHUNK = 100
 takes 16 MB more from about 2,000 objects on."""
 _RETRIES = (0.2, 0.5, 1, 1, 2, 2, 3, 5, 5, 10, 10, 20)
 """Seconds between attempts at a list, before kopf gives up and the process ends."""
-_EXPIRED: Final = 410
-_EXPIRED_SECONDS: Final = 1.0
-"""Before everything is listed anew."""
 _IDENTITY: Final = Identity(MANAGER)
 """For peering, which is off. Left out, kopf asks for the user's name, which a user without an account has not."""
 
@@ -67,23 +63,14 @@ async def run(*, access: Access, intake: Intake, namespaces: tuple[str, ...], on
     kopf.on.login(registry=registry)(kopf_login(access))
     for kind in (gateway_deployments, provider_bindings, gateway_policies):
         kind.register(registry, intake)
-    while True:
-        others = asyncio.all_tasks()
-        tasks = await kopf.spawn_tasks(
-            registry=registry,
-            settings=_settings(),
-            standalone=True,
-            clusterwide=not namespaces,
-            namespaces=namespaces,
-            identity=_IDENTITY,
-        )
-        on_started()
-        try:
-            await kopf.run_tasks(tasks, ignored=others)
-        except APIError as error:
-            # As an event of a watch kopf takes it well, as the watch's very answer it does not
-            if error.status != _EXPIRED:
-                raise
-            await asyncio.sleep(_EXPIRED_SECONDS)
-        else:
-            return
+    others = asyncio.all_tasks()
+    tasks = await kopf.spawn_tasks(
+        registry=registry,
+        settings=_settings(),
+        standalone=True,
+        clusterwide=not namespaces,
+        namespaces=namespaces,
+        identity=_IDENTITY,
+    )
+    on_started()
+    await kopf.run_tasks(tasks, ignored=others)

@@ -114,6 +114,13 @@ def test_who_may_not_read_secrets_gets_the_rest(api: ApiClient, api_server: ApiS
     assert "error: the cluster cannot be read: " in everywhere.stderr
 
 
+def test_one_namespace_and_all_of_them_exclude_each_other(where: tuple[str, ...]) -> None:
+    for command in (["lint"], ["status"]):
+        result = running.run(*command, *where, "-A")
+        assert result.returncode == 2
+        assert result.stderr.startswith(f"error: --namespace {NAMESPACE} or --all-namespaces, not both")
+
+
 def test_a_directory_and_a_cluster_exclude_each_other(where: tuple[str, ...]) -> None:
     for command in (["lint", "examples/01-smallest"], ["explain", "examples/01-smallest", "--user", "alice"]):
         result = running.run(*command, *where)

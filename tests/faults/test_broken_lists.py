@@ -25,7 +25,7 @@ EMPTY_OF_ONE = {
     "no bindings": "providerbindings",
     "no policies": "gatewaypolicies",
 }
-ROUNDS = 4
+ROUNDS = 2
 
 
 def answer(kind: str, resource: str) -> Spoiled:
@@ -87,7 +87,7 @@ def test_no_list_empties_what_runs(api: ApiClient, api_server: ApiServer, tmp_pa
             storm.seen.clear()
 
             def begun() -> bool:
-                return sum(asked.is_list and asked.resource in resources for asked, _ in list(storm.seen)) > 6
+                return sum(asked.is_list and asked.resource in resources for asked, _ in list(storm.seen)) > 3
 
             eventually(begun, within=WITHIN, what="the new process has asked for lists")
             assert gateway.bundle().index == before

@@ -33,7 +33,7 @@ STARTING_SECONDS = 2.0
 START_SECONDS = 60.0
 
 
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(900)
 def test_fifty_kills_lose_nothing_and_double_nothing(api: ApiClient, api_server: ApiServer, tmp_path: Path) -> None:
     chance = random.Random(20261124)
     namespace, calm = new_namespace(api), new_namespace(api)

@@ -15,29 +15,27 @@ from tests.standins.raw_client import fetch
 from gateway_operator import names
 
 CANARIES = {"the provider's credential": API_KEY, "Alice's key": key_of(ALICE)}
-KINDS = (
-    *("claude-gateway.dev/v1alpha1/gatewaydeployments", "claude-gateway.dev/v1alpha1/providerbindings"),
-    *(
-        "claude-gateway.dev/v1alpha1/gatewaypolicies",
-        "events.k8s.io/v1/events",
-        "apps/v1/deployments",
-        "apps/v1/replicasets",
-    ),
-    *("v1/pods", "v1/services", "v1/configmaps", "v1/serviceaccounts", "v1/persistentvolumeclaims", "v1/endpoints"),
-    *(
-        "networking.k8s.io/v1/ingresses",
-        "networking.k8s.io/v1/networkpolicies",
-        "autoscaling/v2/horizontalpodautoscalers",
-    ),
-    "policy/v1/poddisruptionbudgets",
-)
+KINDS = {
+    "claude-gateway.dev/v1alpha1": ("gatewaydeployments", "providerbindings", "gatewaypolicies"),
+    "v1": ("pods", "services", "configmaps", "serviceaccounts", "persistentvolumeclaims"),
+    "apps/v1": ("deployments", "replicasets"),
+    "networking.k8s.io/v1": ("ingresses", "networkpolicies"),
+    "autoscaling/v2": ("horizontalpodautoscalers",),
+    "policy/v1": ("poddisruptionbudgets",),
+    "discovery.k8s.io/v1": ("endpointslices",),
+    "events.k8s.io/v1": ("events",),
+}
 METADATA = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 """Of Secrets, names, labels and annotations are for everyone's eyes; their values are where credentials belong."""
 
 
 def readable(kube: Kube, namespace: str) -> dict[str, str]:
     """Objects with their statuses and annotations, and the metrics and statuses of the proxies' pods, by source."""
-    found = {kind: _text(kube.request("GET", _path(kind, namespace))) for kind in KINDS}
+    found = {
+        plural: _text(kube.request("GET", f"/{_root(version)}/{version}/namespaces/{namespace}/{plural}"))
+        for version, plurals in KINDS.items()
+        for plural in plurals
+    }
     secrets = kube.request("GET", f"/api/v1/namespaces/{namespace}/secrets", accept=METADATA)
     found["Secrets' metadata"] = _text(secrets)
     labels = {names.NAME_LABEL: names.PROXY}
@@ -72,14 +70,12 @@ def leaks(texts: Mapping[str, str], *, more: Mapping[str, str] | None = None) ->
         for name, value in (CANARIES | dict(more or {})).items()
         for spelling in (value, base64.b64encode(value.encode()).decode().rstrip("="))
     }
-    return sorted(
-        {f"{name} in {source}" for source, text in texts.items() for name, value in looked_for if value in text}
-    )
+    found = {(name, source) for source, text in texts.items() for name, value in looked_for if value in text}
+    return [f"{name} in {source}" for name, source in sorted(found)]
 
 
-def _path(kind: str, namespace: str) -> str:
-    version, _, plural = kind.rpartition("/")
-    return f"/{'apis' if '/' in version else 'api'}/{version}/namespaces/{namespace}/{plural}"
+def _root(version: str) -> str:
+    return "apis" if "/" in version else "api"
 
 
 def _text(answer: Answer) -> str:

@@ -21,7 +21,7 @@ DIRECTIVES = {
     "proxy-send-timeout": "proxy_send_timeout {}s;",
     "proxy-body-size": "client_max_body_size {};",
 }
-"""What ingress-nginx makes of each annotation. Where one is missing, nginx's own default holds: buffering, 60 s, 1 MB."""
+"""What ingress-nginx makes of each annotation. Without one, nginx's own default holds: buffering, 60 s, 1 MB."""
 OTHERS = {"backend-protocol"}
 CONFIGURATION = """
 user root;

@@ -7,6 +7,8 @@ from tests.cluster.api_client import Answer
 from tests.node.gateways import NodeGateway
 from tests.node.kubernetes import Kube, eventually, is_ready, run
 
+from gateway_operator import names
+
 EVICTION_SECONDS = 90.0
 ROLLOUT_SECONDS = 180.0
 PROXY_IMAGE = "localhost/claude-gateway-proxy"
@@ -62,3 +64,13 @@ def wait_replaced(gateway: NodeGateway, before: Collection[str]) -> None:
         return len(pods) == len(before) and all(map(is_ready, pods)) and not identities(pods) & set(before)
 
     eventually(replaced, within=ROLLOUT_SECONDS, what=f"{len(before)} new pods in place of the old ones")
+
+
+def wait_ended(kube: Kube, gateway: NodeGateway, pods: Collection[str]) -> None:
+    """Until the last of these pods has ended its streams and is gone. Raises `TimeoutError`."""
+
+    def ended() -> bool:
+        there = kube.objects("v1", "Pod", gateway.namespace, labels=names.child_labels(gateway.name))
+        return not identities(there) & set(pods)
+
+    eventually(ended, within=ROLLOUT_SECONDS, what=f"the end of {len(pods)} pods")

@@ -15,7 +15,7 @@ CLASS = "node-test-by-hand"
 
 @pytest.fixture
 def volume(kube: Kube, namespace: str, tmp_path: Path) -> Iterator[str]:
-    """Made by hand, for no provisioner runs here; `local`, for on a hostPath a pod's fsGroup is not given its rights."""
+    """Made by hand, for no provisioner runs here; `local`, for a pod's fsGroup gets no rights on a hostPath."""
     here = [{"matchExpressions": [{"key": "kubernetes.io/hostname", "operator": "In", "values": ["test-node"]}]}]
     spec = {
         "capacity": {"storage": "20Gi"},

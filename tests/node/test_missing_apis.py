@@ -1,4 +1,4 @@
-"""What a cluster may lack: a metrics adapter, the Gateway API, the Prometheus operator. The gateway says so and serves."""
+"""What a cluster may lack, such as a metrics adapter or the Gateway API: the gateway says so, and serves."""
 
 import pytest
 from tests.node.gateways import Gateways

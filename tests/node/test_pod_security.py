@@ -26,8 +26,8 @@ def test_a_container_has_no_token_no_rights_and_nowhere_to_write(kube: Kube, gat
     assert {int(status[name], 16) for name in ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb")} == {0}
     assert status["NoNewPrivs"].strip() == "1"
     assert status["Seccomp"].strip() == "2"
-    for folder in ("/", "/tmp", "/etc/claude-gateway", "/opt/claude-gateway", "/var/lib"):  # noqa: S108
-        with pytest.raises(CommandFailedError, match="Read-only file system|Permission denied"):
+    for folder in ("/", "/tmp", "/etc/claude-gateway", "/opt/claude-gateway", "/var/lib"):
+        with pytest.raises(CommandFailedError, match=r"Read-only file system|Permission denied"):
             inside(kube, gateway, f"touch {folder}/written")
 
 

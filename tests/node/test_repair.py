@@ -1,4 +1,4 @@
-"""Children that somebody deletes or edits come back; a gateway that is deleted takes its children along, and no more."""
+"""Children that somebody deletes or edits come back; a deleted gateway takes its children along, and no more."""
 
 import pytest
 from tests.node.gateways import NodeGateway, answers

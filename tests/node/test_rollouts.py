@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 from tests.node.gateways import Gateways, NodeGateway
 from tests.node.kubernetes import Kube
-from tests.node.pod_changes import change_image, identities, restart, wait_replaced
+from tests.node.pod_changes import change_image, identities, restart, wait_ended, wait_replaced
 from tests.node.traffic import NewConnections, OpenStreams, counts, slow_streams
 from tests.standins.anthropic_upstream import AnthropicUpstream
 
@@ -20,11 +20,12 @@ def test_a_rollout_cuts_no_stream(
 ) -> None:
     gateway = gateways(replicas=PODS, drain="60s")
     before = identities(gateway.wait_pods(PODS))
-    upstream.respond = slow_streams(seconds=12.0)
+    upstream.respond = slow_streams(seconds=8.0)
     with OpenStreams(gateway, count=STREAMS) as streams, NewConnections(gateway, per_second=20) as connections:
         streams.wait_open()
         change(kube, gateway)
         wait_replaced(gateway, before)
+        wait_ended(kube, gateway, before)
     assert counts(streams, connections) == {}
     assert streams.ended >= STREAMS
     assert connections.answered > 0

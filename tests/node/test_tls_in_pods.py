@@ -2,7 +2,6 @@
 
 import base64
 import ssl
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -42,10 +41,10 @@ def authority() -> trustme.CA:
 
 
 @pytest.fixture
-def secured(kube: Kube, gateways: Gateways, namespace: str, authority: trustme.CA) -> Iterator[NodeGateway]:
+def secured(kube: Kube, gateways: Gateways, namespace: str, authority: trustme.CA) -> NodeGateway:
     kube.apply_all([tls_secret(namespace, authority)])
     exposure = {"type": "Ingress", "tls": {"secretName": "corp-tls"}}
-    yield gateways(namespace=namespace, exposure=exposure)
+    return gateways(namespace=namespace, exposure=exposure)
 
 
 def test_pods_speak_https_and_take_up_a_renewed_certificate(

@@ -30,15 +30,15 @@
 
 {{- /* These never change: a Deployment's selector cannot. */ -}}
 {{- define "claude-gateway-operator.selectorLabels" -}}
-app.kubernetes.io/name: {{ include "claude-gateway-operator.name" . }}
-app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/name: {{ include "claude-gateway-operator.name" . | quote }}
+app.kubernetes.io/instance: {{ .Release.Name | quote }}
 app.kubernetes.io/component: operator
 {{- end -}}
 
 {{- /* managed-by is Helm here: on a gateway's children it is claude-gateway-operator. */ -}}
 {{- define "claude-gateway-operator.labels" -}}
-app.kubernetes.io/name: {{ include "claude-gateway-operator.name" . }}
-app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/name: {{ include "claude-gateway-operator.name" . | quote }}
+app.kubernetes.io/instance: {{ .Release.Name | quote }}
 app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
 app.kubernetes.io/managed-by: {{ .Release.Service }}
 helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | trunc 63 | trimSuffix "-" }}

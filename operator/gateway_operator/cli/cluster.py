@@ -49,6 +49,12 @@ def with_client(
         fail(f"the kubeconfig cannot be used: {error}", code=Exit.UNREADABLE)
 
 
+def one_namespace(namespace: str | None, *, all_namespaces: bool) -> None:
+    """Ends the command where both one namespace and all of them are asked for."""
+    if namespace is not None and all_namespaces:
+        fail(f"--namespace {namespace} or --all-namespaces, not both: leave out one of the two", code=Exit.UNREADABLE)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Where:
     """The options that say which part of which cluster is read in place of a directory."""
@@ -71,6 +77,7 @@ class Where:
         """The cluster's objects; ends the command where nobody asked for a cluster, or it cannot be read."""
         from gateway_operator.cli import live
 
+        one_namespace(self.namespace, all_namespaces=self.all_namespaces)
         if not self.given:
             fail("say what to read: DIR, or a cluster by --context, --namespace or -A", code=Exit.UNREADABLE)
         return with_client(

@@ -52,6 +52,8 @@ def status(
     """
     from gateway_operator.cli import overview
 
+    cluster.one_namespace(namespace, all_namespaces=all_namespaces)
+
     async def look(client: "KubeClient") -> "tuple[Sequence[GatewaySeen], str | None]":
         where = None if all_namespaces else namespace or client.namespace
         return await overview.gateways_seen(client, namespace=where, name=gateway), where

@@ -13,6 +13,8 @@ from gateway_operator.compiler.inventory import GATEWAY
 SELECTOR: Final = f"{names.NAME_LABEL}={names.PROXY},{names.MANAGED_BY_LABEL}={names.MANAGER}"
 """Label selector of the pods of every gateway."""
 _LONGEST_PROBLEM: Final = 300
+_ORDINARY: Final = frozenset({"", "ContainerCreating", "PodInitializing"})
+"""Reasons for which every container waits for a moment."""
 _ENDED: Final = frozenset({"Succeeded", "Failed"})
 
 
@@ -31,6 +33,8 @@ class PodState:
     """Being deleted, or ended: it gets no more requests and is never ready again."""
     problem: str = ""
     """Why it is not ready, such as `CrashLoopBackOff, last exit code 1`; empty where it is."""
+    failing: bool = False
+    """Not ready, and in a way that is no part of an ordinary start: its image is not there, or it has crashed."""
     incarnation: str = ""
     """Another one after each restart of the proxy's container."""
     nudge: str = field(default="", compare=False)
@@ -119,7 +123,15 @@ def reduced(pod: Mapping[str, Any]) -> PodState | None:
         incarnation=f"{container.get('containerID') or ''}/{container.get('restartCount', 0)}",
         nudge=(metadata.get("annotations") or {}).get(names.SEQUENCE_ANNOTATION, ""),
     )
-    return state if ready else replace(state, problem=_problem(status, conditions, container))
+    return (
+        state if ready else replace(state, problem=_problem(status, conditions, container), failing=_fails(container))
+    )
+
+
+def _fails(container: Mapping[str, Any]) -> bool:
+    waiting = (container.get("state") or {}).get("waiting") or {}
+    crashed = bool((container.get("lastState") or {}).get("terminated"))
+    return crashed or (waiting.get("reason") or "") not in _ORDINARY
 
 
 def _problem(status: Mapping[str, Any], conditions: Mapping[str, Any], container: Mapping[str, Any]) -> str:

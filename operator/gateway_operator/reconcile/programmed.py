@@ -39,6 +39,11 @@ class Fleet:
     def existing(self) -> int:
         return len(self.ready) + len(self.unready)
 
+    @property
+    def failing(self) -> tuple[PodState, ...]:
+        """Of the unready, those that are not just on their way."""
+        return tuple(pod for pod in self.unready if pod.failing)
+
     def programmed(self, sequence: int | None) -> int:
         """How many ready pods have loaded this configuration or a newer one."""
         return sum(1 for _, seen in self.ready if seen is not None and seen.has(sequence))
@@ -84,13 +89,13 @@ def programmed(
 
 
 def no_ready_pods(fleet: Fleet) -> str:
-    problems = pod_problems(fleet)
+    problems = pod_problems(fleet.unready)
     return f"no pod of the gateway is ready: {problems}" if problems else "the gateway has no pod"
 
 
-def pod_problems(fleet: Fleet) -> str:
-    """Of the pods that are not ready, each with its own problem."""
-    return _few([f"pod {pod.name}: {pod.problem or 'not ready'}" for pod in fleet.unready])
+def pod_problems(unready: Iterable[PodState]) -> str:
+    """Each pod with its own problem."""
+    return _few([f"pod {pod.name}: {pod.problem or 'not ready'}" for pod in unready])
 
 
 def _not_written(outcome: Outcome) -> Verdict:

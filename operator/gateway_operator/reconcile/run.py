@@ -29,6 +29,7 @@ from gateway_operator.kube.resources import (
     kind_of,
 )
 from gateway_operator.reconcile.apply import NotWrittenError, Settled, Writer
+from gateway_operator.reconcile.certificates import certificate_finding
 from gateway_operator.reconcile.drift import is_ours
 from gateway_operator.reconcile.events import Told
 from gateway_operator.reconcile.fetch import Gathered
@@ -147,6 +148,8 @@ class Run:
         gateway = self.gathered.gateway
         made: Children = children(model, ref=gateway, uid=self.gathered.uid, settings=self.settings)
         self.findings += made.findings
+        if (unserved := await certificate_finding(model, gateway, reader=self.reader)) is not None:
+            self.findings.append(unserved)
         lives = await together(self._live(kind_of(child), child["metadata"]["name"]) for child in made.wanted)
         for child, live in zip(made.wanted, lives, strict=True):
             try:

@@ -82,6 +82,10 @@ def gateway_conditions(outcome: Outcome, fleet: Fleet) -> Conditions:
     ready = _ready(accepted, resolved, loaded)
     if ready.holds and len(fleet.ready) < outcome.replicas.wanted:
         ready = Verdict(ConditionStatus.FALSE, Reason.PODS_NOT_READY, _too_few(outcome, fleet))
+    elif ready.holds and (failing := fleet.failing):
+        # without this, a rollout that never ends would be told by nobody
+        message = f"the pods that are ready serve on, but others do not start: {pod_problems(failing)}"
+        ready = Verdict(ConditionStatus.FALSE, Reason.PODS_NOT_READY, _bounded(message))
     return Conditions(accepted, resolved, loaded, ready, _metric(outcome))
 
 
@@ -191,7 +195,7 @@ def _too_few(outcome: Outcome, fleet: Fleet) -> str:
     wanted = outcome.replicas.wanted
     if not fleet.ready:
         return no_ready_pods(fleet)
-    problems = pod_problems(fleet)
+    problems = pod_problems(fleet.unready)
     return f"{len(fleet.ready)} of {wanted} pods are ready" + (f": {problems}" if problems else "")
 
 
