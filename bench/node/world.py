@@ -12,7 +12,15 @@ from types import TracebackType
 from typing import Self
 
 from tests.node.gateways import BODY, NodeGateway
-from tests.node.kubernetes import ADDRESS, ApiError, CommandFailedError, Kube, Manifest, eventually, reference
+from tests.node.kubernetes import (
+    ADDRESS,
+    ApiError,
+    CommandFailedError,
+    Kube,
+    Manifest,
+    eventually,
+    reference,
+)
 from tests.node.operators import Operator
 from tests.standins.anthropic_upstream import API_KEY, AnthropicUpstream
 from tests.standins.raw_client import request_bytes
@@ -91,9 +99,17 @@ class World:
         with ThreadPoolExecutor(WRITERS) as writers:
             for written in writers.map(lambda one: gateway.apply(one), manifests):
                 assert written is None
-        for manifest in (manifests[0], manifests[-1]):
-            name = manifest["metadata"]["name"]
-            gateway.wait_condition("GatewayPolicy", name, "Programmed", within=READY_SECONDS)
+
+        def settled() -> bool:
+            listed = self.kube.objects(fleet.VERSION, "GatewayPolicy", NAMESPACE)
+            return len(listed) > count and all(map(_programmed, listed))
+
+        eventually(settled, within=READY_SECONDS, what=f"{count} policies are programmed")
+
+
+def _programmed(policy: Manifest) -> bool:
+    conditions = policy.get("status", {}).get("conditions") or []
+    return any(one["type"] == "Programmed" and one["status"] == "True" for one in conditions)
 
 
 def load_average() -> str:

@@ -21,6 +21,8 @@ _CHUNK = 100
 takes 16 MB more from about 2,000 objects on."""
 _RETRIES = (0.2, 0.5, 1, 1, 2, 2, 3, 5, 5, 10, 10, 20)
 """Seconds between attempts at a list, before kopf gives up and the process ends."""
+_END_SECONDS = 2.0
+"""For kopf to come to its end."""
 _IDENTITY: Final = Identity(MANAGER)
 """For peering, which is off. Left out, kopf asks for the user's name, which a user without an account has not."""
 
@@ -63,7 +65,6 @@ async def run(*, access: Access, intake: Intake, namespaces: tuple[str, ...], on
     kopf.on.login(registry=registry)(kopf_login(access))
     for kind in (gateway_deployments, provider_bindings, gateway_policies):
         kind.register(registry, intake)
-    others = asyncio.all_tasks()
     tasks = await kopf.spawn_tasks(
         registry=registry,
         settings=_settings(),
@@ -73,4 +74,13 @@ async def run(*, access: Access, intake: Intake, namespaces: tuple[str, ...], on
         identity=_IDENTITY,
     )
     on_started()
-    await kopf.run_tasks(tasks, ignored=others)
+    try:
+        ended, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        for task in ended:
+            task.result()
+    finally:
+        # Not by kopf's own run_tasks(): after a failure it may wait without an end, deaf, for watches of its own that
+        # missed their cancellation, and it cancels whatever else this process has begun since
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks, timeout=_END_SECONDS)

@@ -29,6 +29,7 @@ from tests.cluster.api_server import ApiServer
 _RETURNED: Final = ("Content-Type", "Retry-After")
 _LONGEST_LINE: Final = 8 * 1024 * 1024
 _PASSED: Final = ("Authorization", "Accept", "Content-Type", "User-Agent")
+_TURNS: Final = 10
 _LINE: Final = b"\n"
 
 
@@ -141,11 +142,13 @@ class Storm:
     async def _end(self) -> None:
         await self._cut()
         await self._runner.cleanup()
-        await self._session.close()
         others = asyncio.all_tasks() - {asyncio.current_task()}
         for task in others:
             task.cancel()
         await asyncio.gather(*others, return_exceptions=True)
+        await self._session.close()
+        for _ in range(_TURNS):
+            await asyncio.sleep(0)  # for the transports to be told
 
     async def _expire(self) -> int:
         watches = dict(self._watches)
@@ -195,6 +198,8 @@ class Storm:
                     await response.write(line)
         finally:
             del self._watches[response]
+            if answer.connection is not None and answer.connection.transport is not None:
+                answer.connection.transport.abort()  # to end TLS in order would outlast the loop
         return response
 
 

@@ -143,6 +143,7 @@ def gateways(
         gateway.apply(*gateway.smallest(upstream, **spec), *besides)
         if ready:
             gateway.wait_ready()
+            gateway.wait_reachable()
         return gateway
 
     yield make

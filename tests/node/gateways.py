@@ -127,6 +127,19 @@ class NodeGateway:
         """Raises `TimeoutError`."""
         self.wait_condition("GatewayDeployment", self.name, "Ready", within=within)
 
+    def wait_reachable(self) -> None:
+        """Until the Service's address leads to a pod, which Ready does not say: the node's rules follow a moment later,
+        and a connection that was begun before is never answered. Raises `TimeoutError`."""
+
+        def connects() -> bool:
+            try:
+                with connect(self.port, host=self.host, timeout=1.0):
+                    return True
+            except OSError:
+                return False
+
+        eventually(connects, within=PROGRAMMED_SECONDS, what=f"the Service of {self.namespace}/{self.name} is reached")
+
     def status(self) -> Mapping[str, Any]:
         found = self._kube.find(API_VERSION, "GatewayDeployment", self.namespace, self.name)
         assert found is not None, f"there is no gateway {self.namespace}/{self.name}"

@@ -55,5 +55,5 @@ def test_a_live_cluster_is_linted_explained_and_rendered(gateway: NodeGateway) -
     assert API_KEY not in rendered
     assert run(PROGRAM, "render", "-A")
     configuration, *children = yaml.safe_load_all(rendered)
-    assert [policy["name"] for policy in configuration["policies"]] == ["contractors"]
+    assert [policy["name"] for policy in configuration["policies"]] == [f"{gateway.namespace}/contractors"]
     assert {"Deployment", "Service", "Secret"} <= {child["kind"] for child in children}

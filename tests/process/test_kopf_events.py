@@ -1,9 +1,11 @@
-"""kopf goes on where an API server has forgotten what came last: everything is listed anew, and nothing ends."""
+"""kopf goes on where an API server has forgotten what came last; what it cannot go on from ends it at once."""
 
 from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 
 from aiohttp import web
@@ -31,9 +33,10 @@ def served(kind: ResourceKind) -> dict[str, Any]:
 
 
 class Server:
-    """Has one object of each kind from the second list on, and answers the first watch of each with 410."""
+    """Has one object of each kind from the second list on, and refuses the first watch of each."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, status: int, reason: str) -> None:
+        self.refusal = refusal_body(status, reason)
         self.lists: Counter[str] = Counter()
         self.watches: Counter[str] = Counter()
         self.closing = asyncio.Event()
@@ -45,7 +48,7 @@ class Server:
         if request.query.get("watch"):
             self.watches[kind.kind] += 1
             if self.watches[kind.kind] == 1:
-                return web.json_response(refusal_body(410, "Expired"), status=410)
+                return web.json_response(self.refusal, status=self.refusal["code"])
             response = web.StreamResponse(headers={"Content-Type": "application/json"})
             await response.prepare(request)
             await self.closing.wait()
@@ -75,8 +78,9 @@ class Server:
         return {"kind": "APIResourceList", "resources": [served(kind) for kind in kinds]}
 
 
-async def test_a_watch_that_is_refused_as_too_old_leads_to_a_new_list_and_ends_nothing() -> None:
-    server, fanout = Server(), Fanout()
+@asynccontextmanager
+async def kopf_before(server: Server) -> AsyncIterator[tuple[asyncio.Task[None], set[ObjectRef]]]:
+    """kopf, and the gateways that it has told of."""
     touched: set[ObjectRef] = set()
     app = web.Application()
     app.router.add_route("*", "/{path:.*}", server.answer)
@@ -84,16 +88,31 @@ async def test_a_watch_that_is_refused_as_too_old_leads_to_a_new_list_and_ends_n
         running = asyncio.create_task(
             kopf_events.run(
                 access=FixedAccess(fixed=Connection(server=f"http://127.0.0.1:{http.port}")),
-                intake=Intake(fanout=fanout, touch=touched.add, touch_children=touched.add),
+                intake=Intake(fanout=Fanout(), touch=touched.add, touch_children=touched.add),
                 namespaces=(),
                 on_started=lambda: None,
             )
         )
         try:
-            await eventually(lambda: touched == {gateway_ref("claude", "corp")}, what="kopf told of the objects")
-            await eventually(lambda: min(server.watches.values()) == 2, what="kopf watches again")
-            assert not running.done()
+            yield running, touched
         finally:
             server.closing.set()
             running.cancel()
             await asyncio.wait({running})
+
+
+async def test_a_watch_that_is_refused_as_too_old_leads_to_a_new_list_and_ends_nothing() -> None:
+    server = Server(status=410, reason="Expired")
+    async with kopf_before(server) as (running, touched):
+        await eventually(lambda: touched == {gateway_ref("claude", "corp")}, what="kopf told of the objects")
+        await eventually(lambda: min(server.watches.values()) == 2, what="kopf watches again")
+        assert not running.done()
+
+
+async def test_what_kopf_cannot_go_on_from_ends_it_and_nothing_else_of_ours() -> None:
+    async with kopf_before(Server(status=400, reason="BadRequest")) as (running, _):
+        ours = asyncio.create_task(asyncio.Event().wait())
+        await eventually(running.done, what="kopf ended")
+        assert "made up: BadRequest" in str(running.exception())
+        assert not ours.cancelling()
+        ours.cancel()

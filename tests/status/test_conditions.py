@@ -197,6 +197,15 @@ def test_a_gateway_with_fewer_ready_pods_than_it_should_have_is_not_ready() -> N
     assert of(status, "Ready")["message"] == "1 of 2 pods are ready: pod pod-9: CrashLoopBackOff, last exit code 1"
 
 
+def test_a_rollout_whose_new_pods_do_not_start_is_told_while_the_old_ones_serve() -> None:
+    broken = pod("pod-9", ready=False, problem="ErrImagePull: not found", failing=True)
+    status = gateway(seen(CORP), pods=fleet(1, 1, unready=[broken]), wanted=2)
+    assert words(status) == WELL | {"Ready": ("False", "PodsNotReady")}
+    assert "serve on, but others do not start: pod pod-9: ErrImagePull: not found" in of(status, "Ready")["message"]
+    starting = pod("pod-9", ready=False, problem="ContainerCreating")
+    assert words(gateway(seen(CORP), pods=fleet(1, 1, unready=[starting]), wanted=2)) == WELL
+
+
 def test_more_pods_than_wanted_are_no_problem() -> None:
     assert words(gateway(seen(CORP), pods=fleet(1, 1, 1), wanted=2)) == WELL
 

@@ -142,3 +142,18 @@ def test_a_list_of_one_namespace_leaves_the_pods_of_another() -> None:
     assert len(table) == 2
     table.apply_event("DELETED", {"metadata": {"uid": "uid-corp-1", "name": "corp-1"}})
     assert [pod.namespace for pod in table] == ["lab"]
+
+
+@pytest.mark.parametrize(
+    ("given", "failing"),
+    [
+        pytest.param({"ready": True, "last": {"exitCode": 1}}, False, id="ready again"),
+        pytest.param({"state": {"waiting": {"reason": "ContainerCreating"}}}, False, id="being created"),
+        pytest.param({"state": {"running": {}}}, False, id="starting"),
+        pytest.param({"state": {"waiting": {"reason": "ErrImagePull"}}}, True, id="no image"),
+        pytest.param({"state": {"waiting": {"reason": "CreateContainerConfigError"}}}, True, id="cannot be created"),
+        pytest.param({"state": {"running": {}}, "last": {"exitCode": 1}}, True, id="running after a crash"),
+    ],
+)
+def test_an_ordinary_start_is_no_failure(given: dict[str, Any], failing: bool) -> None:
+    assert state_of(**given).failing is failing

@@ -1,7 +1,6 @@
 """A watch that is refused with 410, told as kopf takes it: as an event of a watch, after which it lists anew.
 
-As the very answer, a 410 ends kopf, and kopf ends badly: it waits without an end for tasks of its own that missed their
-cancellation, and cancels whatever else was begun in this process since its start.
+As the very answer, a 410 ends kopf, and with it this process.
 """
 
 import asyncio

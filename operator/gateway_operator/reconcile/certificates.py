@@ -1,4 +1,4 @@
-"""The certificate that the pods serve. They wait for its Secret, and nothing but the gateway's condition would say so."""
+"""The certificate that the pods serve. They wait for its Secret, and nothing but the gateway's condition says so."""
 
 from typing import Final
 
@@ -26,6 +26,7 @@ async def certificate_finding(model: GatewayDeployment, gateway: ObjectRef, *, r
         return error(gateway, _PATH, Reason.SECRET_NOT_FOUND, message, condition="ResolvedRefs")
     missing = [key for key in _KEYS if key not in (secret.get("data") or {})]
     if missing:
-        message = f"{where} has no key {' and no key '.join(missing)}; new pods wait for it: make it of type kubernetes.io/tls"
+        absent = " and no key ".join(missing)
+        message = f"{where} has no key {absent}; new pods wait for it: make it of type kubernetes.io/tls"
         return error(gateway, _PATH, Reason.SECRET_KEY_NOT_FOUND, message, condition="ResolvedRefs")
     return None
