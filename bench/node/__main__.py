@@ -46,7 +46,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             try:
                 found = measure(world)
             except (MeasurementError, TimeoutError, ApiError, CommandFailedError) as error:
-                found = [Result(row="node", work=name, ours="", mark="?", notes=(str(error)[:600],))]
+                found = [Result(row="node", work=f"on a node: {name}", ours="", mark="?", notes=(str(error)[:600],))]
             for result in found:
                 progress(": ".join([result.work, result.ours, *result.notes]))
             results += found

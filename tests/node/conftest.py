@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -84,11 +85,9 @@ def upstream(shared_upstream: AnthropicUpstream) -> Iterator[AnthropicUpstream]:
     assert shared_upstream.problems == []
 
 
-@pytest.fixture
-def namespaces(kube: Kube, request: pytest.FixtureRequest) -> Iterator[Callable[..., str]]:
-    """`namespaces()`: the name of a new namespace, which goes with the test. `labels`: of the namespace."""
-    made: list[str] = []
-    request.node.stash[_namespaces] = made
+@contextmanager
+def _namespaces_of(kube: Kube, logs: PodLogs, made: list[str]) -> Iterator[Callable[..., str]]:
+    """A maker of namespaces, which go in the end; `made` is filled with their names."""
 
     def make(**labels: str) -> str:
         name = f"node-test-{_RUN}-{next(_numbers)}"
@@ -100,15 +99,23 @@ def namespaces(kube: Kube, request: pytest.FixtureRequest) -> Iterator[Callable[
         return name
 
     yield make
-    found = [leak for name in made for leak in leaks(_said(kube, name, request), more=made_up(kube, name))]
+    found = [leak for name in made for leak in leaks(_said(kube, name, logs), more=made_up(kube, name))]
     for name in made:
         kube.delete(reference("v1", "Namespace", "", name)).accepted()
     assert found == []
 
 
-def _said(kube: Kube, namespace: str, request: pytest.FixtureRequest) -> dict[str, str]:
-    logs: PodLogs = request.getfixturevalue("pod_logs")
+def _said(kube: Kube, namespace: str, logs: PodLogs) -> dict[str, str]:
     return readable(kube, namespace) | logs.texts(f"{namespace}_") | logs.texts(f"{NAMESPACE}_")
+
+
+@pytest.fixture
+def namespaces(kube: Kube, pod_logs: PodLogs, request: pytest.FixtureRequest) -> Iterator[Callable[..., str]]:
+    """`namespaces()`: the name of a new namespace, which goes with the test. `labels`: of the namespace."""
+    made: list[str] = []
+    request.node.stash[_namespaces] = made
+    with _namespaces_of(kube, pod_logs, made) as make:
+        yield make
 
 
 @pytest.fixture
@@ -155,6 +162,26 @@ def gateways(
 def gateway(gateways: Gateways) -> NodeGateway:
     """A gateway of one pod, ready, in a namespace of its own."""
     return gateways()
+
+
+@pytest.fixture(scope="session")
+def _exposed(
+    kube: Kube, installed: Operator, pod_logs: PodLogs, shared_upstream: AnthropicUpstream
+) -> Iterator[NodeGateway]:
+    with _namespaces_of(kube, pod_logs, []) as make:
+        gateway = NodeGateway(kube, make(), "corp")
+        gateway.apply(*gateway.smallest(shared_upstream, exposure={"type": "Ingress"}))
+        gateway.wait_ready()
+        gateway.wait_reachable()
+        yield gateway
+        gateway.close()
+
+
+@pytest.fixture
+def shared_gateway(_exposed: NodeGateway, upstream: AnthropicUpstream, request: pytest.FixtureRequest) -> NodeGateway:
+    """One for all tests that change nothing of it, with an Ingress."""
+    request.node.stash[_namespaces] = [_exposed.namespace]
+    return _exposed
 
 
 @pytest.hookimpl(wrapper=True)

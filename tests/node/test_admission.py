@@ -12,6 +12,11 @@ MERGE = "application/merge-patch+json"
 
 
 @pytest.fixture
+def gateway(shared_gateway: NodeGateway) -> NodeGateway:
+    return shared_gateway
+
+
+@pytest.fixture
 def as_operator(kube: Kube, installed: Operator) -> ApiClient:
     """The API server with a token of the operator's account."""
     path = f"/api/v1/namespaces/{NAMESPACE}/serviceaccounts/{RELEASE}/token"

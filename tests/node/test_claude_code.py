@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 from tests.client.claude_code import CACHE, Answer, ClaudeCode, install
-from tests.node.gateways import Gateways, NodeGateway
+from tests.node.gateways import NodeGateway
 from tests.node.ingress_proxies import IngressProxy
 from tests.standins import messages
 from tests.standins.anthropic_upstream import AnthropicUpstream, Script, stream, usual
@@ -28,16 +28,16 @@ def ask(claude: ClaudeCode, url: str, prompt: str, *arguments: str) -> Answer:
 
 
 def test_a_prompt_is_answered_through_the_service(
-    claude: ClaudeCode, gateway: NodeGateway, upstream: AnthropicUpstream
+    claude: ClaudeCode, shared_gateway: NodeGateway, upstream: AnthropicUpstream
 ) -> None:
-    answer = ask(claude, gateway.url, "Say hello")
+    answer = ask(claude, shared_gateway.url, "Say hello")
     assert (answer.exit_code, answer.stdout.strip()) == (0, HELLO), answer
     assert (upstream.last.header("user-agent") or "").startswith("claude-cli/")
     assert key_of(ALICE) not in repr(upstream.last)
 
 
 def test_tools_and_streams_pass_an_ingress_proxy(
-    claude: ClaudeCode, gateways: Gateways, upstream: AnthropicUpstream, tmp_path: Path
+    claude: ClaudeCode, shared_gateway: NodeGateway, upstream: AnthropicUpstream, tmp_path: Path
 ) -> None:
     def respond(request: Received) -> Script:
         if request.path != "/v1/messages":
@@ -47,10 +47,9 @@ def test_tools_and_streams_pass_an_ingress_proxy(
         asked = messages.tool_use("Bash", {"command": "echo tool-$((40 + 2))", "description": "Adds"})
         return stream(messages.events(messages.text("Let me add."), asked))
 
-    gateway = gateways(exposure={"type": "Ingress"})
-    ingress = gateway.child("networking.k8s.io/v1", "Ingress")
+    ingress = shared_gateway.child("networking.k8s.io/v1", "Ingress")
     assert ingress is not None
     upstream.respond = respond
-    with IngressProxy(ingress, backend=f"{gateway.host}:{gateway.port}", folder=tmp_path) as proxy:
+    with IngressProxy(ingress, backend=f"{shared_gateway.host}:{shared_gateway.port}", folder=tmp_path) as proxy:
         answer = ask(claude, proxy.url, "Add with the shell", "--allowedTools", "Bash")
     assert (answer.exit_code, answer.stdout.strip()) == (0, "The tool said tool-42"), answer

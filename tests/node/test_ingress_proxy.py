@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.node.gateways import BODY, STREAMED, Gateways, NodeGateway
+from tests.node.gateways import BODY, STREAMED, NodeGateway
 from tests.node.ingress_proxies import IngressProxy
 from tests.node.kubernetes import ADDRESS
 from tests.standins import framing, messages
@@ -21,15 +21,11 @@ SILENT_SECONDS = 25.0
 
 
 @pytest.fixture
-def exposed(gateways: Gateways) -> NodeGateway:
-    return gateways(exposure={"type": "Ingress", "ingress": {"className": "nginx"}})
-
-
-@pytest.fixture
-def proxy(exposed: NodeGateway, tmp_path: Path) -> Iterator[IngressProxy]:
-    ingress = exposed.child("networking.k8s.io/v1", "Ingress")
+def proxy(shared_gateway: NodeGateway, tmp_path: Path) -> Iterator[IngressProxy]:
+    ingress = shared_gateway.child("networking.k8s.io/v1", "Ingress")
     assert ingress is not None
-    with IngressProxy(ingress, backend=f"{exposed.host}:{exposed.port}", folder=tmp_path) as running:
+    backend = f"{shared_gateway.host}:{shared_gateway.port}"
+    with IngressProxy(ingress, backend=backend, folder=tmp_path) as running:
         yield running
 
 

@@ -1,7 +1,7 @@
 """What a proxy's container may and may not do, seen from inside it."""
 
 import pytest
-from tests.node.gateways import Gateways, NodeGateway
+from tests.node.gateways import NodeGateway
 from tests.node.kubernetes import CommandFailedError, Kube
 
 
@@ -12,9 +12,9 @@ def inside(kube: Kube, gateway: NodeGateway, command: str) -> str:
 
 
 @pytest.fixture
-def gateway(gateways: Gateways) -> NodeGateway:
+def gateway(shared_gateway: NodeGateway) -> NodeGateway:
     """In a namespace that takes no pod which breaks the `restricted` standard: that it runs is half of the test."""
-    return gateways()
+    return shared_gateway
 
 
 def test_a_container_has_no_token_no_rights_and_nowhere_to_write(kube: Kube, gateway: NodeGateway) -> None:

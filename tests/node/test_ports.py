@@ -3,11 +3,17 @@
 import base64
 import json
 
+import pytest
 from tests.node.gateways import NodeGateway
 from tests.node.kubernetes import Kube
 from tests.standins.raw_client import Response, fetch
 
 from gateway_operator import names
+
+
+@pytest.fixture
+def gateway(shared_gateway: NodeGateway) -> NodeGateway:
+    return shared_gateway
 
 
 def admin(gateway: NodeGateway, token: str | None) -> Response:

@@ -74,6 +74,8 @@ async def test_what_has_not_changed_is_not_written(
     client: KubeClient, api: ApiClient, smallest: str, spec: dict[str, object]
 ) -> None:
     api.apply(world.gateway(smallest, **spec)).accepted()
+    certificate = {"apiVersion": "v1", "kind": "Secret", "metadata": {"namespace": smallest, "name": "tls"}}
+    api.apply({**certificate, "stringData": {"tls.crt": "certificate", "tls.key": "key"}}).accepted()
     operator = world.Operator(client)
     first = await operator.reconcile(smallest)
     assert not first.objects[first.gateway].broken

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from tests.reconcile import world
 
 from gateway_operator import names
 from gateway_operator.kube.client import KubeClient
+from gateway_operator.kube.errors import ConflictError
 from gateway_operator.kube.resources import INGRESSES, SECRETS, SERVICES, kind_of
 
 PORTS = {"spec": {"ports": [{"port": 80}]}}
@@ -36,6 +38,27 @@ async def test_a_service_of_somebody_else_is_left_alone(
     await client.delete(SERVICES, smallest, "corp")
     again = await operator.reconcile(smallest)
     assert not again.objects[again.gateway].broken
+
+
+async def test_a_name_that_is_taken_between_the_look_and_the_write_is_left_alone(
+    operator: world.Operator, client: KubeClient, api: ApiClient, smallest: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    apply = operator.client.apply
+
+    async def too_late(manifest: Mapping[str, Any], **how: Any) -> Any:
+        if manifest["kind"] == "Service":
+            api.create(foreign("Service", smallest, "corp", **PORTS)).accepted()
+        return await apply(manifest, **how)
+
+    with monkeypatch.context() as meanwhile:
+        meanwhile.setattr(operator.client, "apply", too_late)
+        with pytest.raises(ConflictError):
+            await operator.reconcile(smallest)
+    outcome = await operator.reconcile(smallest)
+    assert world.reasons(outcome, "GatewayDeployment", "corp") == {"NameTaken"}
+    service = await client.get(SERVICES, smallest, "corp")
+    assert service is not None
+    assert not names.is_managed(service["metadata"].get("labels"))
 
 
 @pytest.mark.parametrize("name", ["corp-config", "corp-credentials", "corp-signing"])

@@ -220,14 +220,20 @@ class KubeClient:
         return _object(kind, body, f"PUT {path}")
 
     async def apply(
-        self, manifest: Mapping[str, Any], *, subresource: str = "", field_manager: str = names.MANAGER
+        self,
+        manifest: Mapping[str, Any],
+        *,
+        subresource: str = "",
+        field_manager: str = names.MANAGER,
+        force: bool = True,
     ) -> Object:
-        """Server-side apply that takes over others' fields. Makes an object that is missing, but with a metadata.uid in
-        the manifest `ConflictError` instead; a missing one's subresource is `NotFoundError`.
+        """Server-side apply that takes over others' fields, or without `force` raises `ConflictError` where they hold
+        another value. Makes an object that is missing, but with a metadata.uid in the manifest `ConflictError` instead;
+        a missing one's subresource is `NotFoundError`.
         """
         kind, metadata = kind_of(manifest), _metadata(manifest)
         path = kind.path(metadata.get("namespace"), metadata["name"], subresource)
-        query = {"fieldManager": field_manager, "force": "true"}
+        query = {"fieldManager": field_manager, "force": "true" if force else "false"}
         body = await self._transport.request(
             "PATCH", path, query=query, body=manifest, content_type=_APPLY, repeat=Repeat.IDEMPOTENT
         )

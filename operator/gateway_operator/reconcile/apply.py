@@ -36,7 +36,12 @@ class Client(Protocol):
     async def replace(self, manifest: Mapping[str, Any]) -> Object: ...
 
     async def apply(
-        self, manifest: Mapping[str, Any], *, subresource: str = "", field_manager: str = names.MANAGER
+        self,
+        manifest: Mapping[str, Any],
+        *,
+        subresource: str = "",
+        field_manager: str = names.MANAGER,
+        force: bool = True,
     ) -> Object: ...
 
     async def delete(
@@ -99,7 +104,8 @@ class Writer:
         try:
             if live is not None and kind == DEPLOYMENTS and "replicas" not in sent["spec"]:
                 await self._hand_over_replicas(live)
-            after = await self._client.apply(_pinned(sent, live))
+            # A free name may have been taken since it was read: then this is a conflict, and a new look tells whose.
+            after = await self._client.apply(_pinned(sent, live), force=live is not None)
         except (ForbiddenError, InvalidError) as refused:
             raise NotWrittenError(self.refused(kind, name, refused, exists=live is not None)) from refused
         if live is not None and kind != SECRETS:  # a configuration that is not in place must not count as written

@@ -136,7 +136,6 @@ async def gather(gateway: ObjectRef, *, reader: Reader, referrers: Referrers, wa
         ]
     )
     by_name = {_ref(item): _secret(item) for item in (*secrets, *keys)}
-    by_name |= {_ref(item): _secret(item) for item in keys}
     return Gathered(
         gateway=gateway,
         uid=live["metadata"]["uid"],
