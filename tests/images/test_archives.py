@@ -3,8 +3,9 @@
 import gzip
 from pathlib import Path
 
-from images.archives import Archive, identity_of
 from tests.standins.archives import layer, write_archive
+
+from images.archives import Archive, identity_of
 
 
 def test_the_layers_above_the_base_are_measured_unpacked(tmp_path: Path) -> None:

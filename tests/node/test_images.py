@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 import pytest
+
 from images.archives import Archive
 from images.builders import choose
 
