@@ -136,14 +136,19 @@ class Elector:
         self._seen: tuple[Any, ...] | None = None
         self._seen_at = 0.0
 
-    async def acquire(self) -> None:
-        """Returns once the Lease is ours. An unreachable API server is waited for."""
+    async def acquire(self, *, on_trouble: Callable[[str], None] = lambda _: None) -> None:
+        """Returns once the Lease is ours. An unreachable API server is waited for. `on_trouble` is told at each look
+        why the Lease cannot be read or written, or with an empty text that it can: a standby without the right to it
+        would never take over."""
         told = ""
         while True:
+            trouble = ""
             try:
                 holder = await self._try_to_take()
             except (KubeError, TimeoutError) as error:
-                holder = f"unknown: {str(error) or 'no answer'}"
+                trouble = str(error) or "no answer"
+                holder = f"unknown: {trouble}"
+            on_trouble(trouble)
             if holder is None:
                 log.info("the Lease %s/%s is ours, as %s", self._namespace, self._name, self._identity)
                 metrics.LEADING.set(1)

@@ -106,13 +106,19 @@ class Process:
             identity=self._settings.holder,
             tenure=tenure,
         )
-        code = await self._unless_stopped(elector.acquire())
+        code = await self._unless_stopped(elector.acquire(on_trouble=self._lease_trouble))
         if code is not None:
             return code
         holding = asyncio.create_task(elector.hold(), name="lease")
         self._state.watch_task("lease", holding)
         async with KubeClient(FencedAccess(self._client.access, tenure)) as client:
             return await self._lead(client, elector, holding)
+
+    def _lease_trouble(self, trouble: str) -> None:
+        if trouble:
+            self._state.await_stage("lease", f"it can be neither taken nor waited for: {trouble}")
+        else:
+            self._state.reach("lease")
 
     async def _lead(self, client: KubeClient, elector: Elector, holding: "asyncio.Task[None]") -> int:
         operation = Operation(
@@ -129,7 +135,7 @@ class Process:
             leader.end_process(str(holding.exception()))
         code = 0
         if working.done() and not self._stop.is_set():
-            error = working.exception()
+            error = asyncio.CancelledError("cancelled") if working.cancelled() else working.exception()
             if isinstance(error, LostError):  # a request noticed it before the renewal did
                 leader.end_process(str(error))
             if error is not None:
@@ -139,6 +145,7 @@ class Process:
         self._state.await_stage("ending", "the process ends")
         await operation.stop()
         holding.cancel()
+        await asyncio.wait({holding})  # a renewal in flight would make the release a conflict
         await elector.release()
         working.cancel()
         await asyncio.wait({working}, timeout=_KOPF_SECONDS)

@@ -90,6 +90,22 @@ def test_one_that_is_given_back_is_taken_at_the_next_look() -> None:
     virtual_time.run(scenario())
 
 
+def test_a_lease_that_cannot_be_read_is_told_until_it_can() -> None:
+    async def scenario() -> None:
+        server = LeaseServer()
+        first, _ = elector(server, "first")
+        server.away = True
+        told: list[str] = []
+        taking = asyncio.create_task(first.acquire(on_trouble=told.append))
+        await asyncio.sleep(5)
+        assert set(told) == {"away"}, "it would never take over"
+        server.away = False
+        await taking
+        assert told[-1] == ""
+
+    virtual_time.run(scenario())
+
+
 def test_it_is_lost_when_another_holder_writes_it() -> None:
     async def scenario() -> None:
         server = LeaseServer()
