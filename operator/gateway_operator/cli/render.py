@@ -35,7 +35,8 @@ def render(
     For each gateway: the configuration that its proxies act on, with every default and merge
     resolved, and every object that the operator makes for it, in the order in which it makes them.
     Values of Secrets are masked. A cluster is taken that has the Gateway API and the Prometheus
-    operator; without the latter there is no ServiceMonitor and no Service for it.
+    operator; without the latter there is no ServiceMonitor and no Service for it. The revision in
+    a cluster is another one: it covers the session signing keys, which lie there only.
 
     \b
     Examples:
