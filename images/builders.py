@@ -26,9 +26,6 @@ class Builder(Protocol):
 
     def has(self, image: str) -> bool: ...
 
-    def full_name(self, image: str) -> str:
-        """The name with its registry, where short ones may be taken for another's."""
-
     def pull(self, image: str, report: Report) -> None: ...
 
     def build(self, dockerfile: str, *, image: str, base: str, labels: Mapping[str, str], report: Report) -> None:
@@ -107,9 +104,6 @@ class Docker:
     def has(self, image: str) -> bool:
         return _succeeds(["docker", "image", "inspect", image])
 
-    def full_name(self, image: str) -> str:
-        return image
-
     def pull(self, image: str, report: Report) -> None:
         run(["docker", "pull", "--quiet", image], what=f"pulling {image}", report=report)
 
@@ -150,12 +144,6 @@ class Buildah:
 
     def has(self, image: str) -> bool:
         return _succeeds(["buildah", "inspect", "--type", "image", image])
-
-    def full_name(self, image: str) -> str:
-        first, slash, _ = image.partition("/")
-        if slash and (first == "localhost" or "." in first or ":" in first):
-            return image
-        return f"docker.io/{image}" if slash else f"docker.io/library/{image}"
 
     def pull(self, image: str, report: Report) -> None:
         run(["buildah", "pull", "--quiet", image], what=f"pulling {image}", report=report)

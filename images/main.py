@@ -112,7 +112,7 @@ def base_image(builder: Builder, asked: str, report: Report) -> str:
     """What the images stand on. Raises `CommandError`."""
     if asked == DEBIAN:
         return debian.base(builder, report)
-    wanted = builder.full_name(asked or DEFAULT_BASE)
+    wanted = asked or DEFAULT_BASE
     if builder.has(wanted):
         return wanted
     try:
