@@ -112,7 +112,7 @@ class Process:
         holding = asyncio.create_task(elector.hold(), name="lease")
         self._state.watch_task("lease", holding)
         async with KubeClient(FencedAccess(self._client.access, tenure)) as client:
-            return await self._lead(client, elector, holding)
+            return await self._lead(client, elector, holding, tenure)
 
     def _lease_trouble(self, trouble: str) -> None:
         if trouble:
@@ -120,7 +120,7 @@ class Process:
         else:
             self._state.reach("lease")
 
-    async def _lead(self, client: KubeClient, elector: Elector, holding: "asyncio.Task[None]") -> int:
+    async def _lead(self, client: KubeClient, elector: Elector, holding: "asyncio.Task[None]", tenure: Tenure) -> int:
         operation = Operation(
             client=client,
             settings=self._settings,
@@ -136,7 +136,8 @@ class Process:
         code = 0
         if working.done() and not self._stop.is_set():
             error = asyncio.CancelledError("cancelled") if working.cancelled() else working.exception()
-            if isinstance(error, LostError):  # a request noticed it before the renewal did
+            # A request may notice the loss before the renewal does, and whoever made it may call it by another name
+            if isinstance(error, LostError) or not tenure.held:
                 leader.end_process(str(error))
             if error is not None:
                 log.critical("a vital task failed, this process ends: %s", error, exc_info=error)

@@ -89,7 +89,7 @@ def test_a_holder_that_cannot_reach_the_api_server_ends_before_its_lease_runs_ou
         ) as operator:
             operator.wait_until_synced()
             relay.cut()
-            assert operator.wait_for_exit() == LOST
+            assert operator.wait_for_exit() == LOST, operator.log_text
             relay.mend()
             operator.start()
             operator.wait_until_synced()
