@@ -3,6 +3,7 @@
 import asyncio
 import gc
 import logging
+import os
 import signal
 import time
 from collections.abc import Coroutine
@@ -26,13 +27,15 @@ CRDS_EXIT = 3
 """Besides leader.LOST_EXIT."""
 _RETRY_SECONDS = 1.0
 _KOPF_SECONDS = 3.0
+_REST_SECONDS = 2.0
+"""For whatever still runs when all is done."""
 
 
 def main(settings: Settings) -> int:
     """Runs until SIGTERM or SIGINT; the exit code."""
     logs.configure(settings.log_level)
     _settle_memory()
-    return asyncio.run(_run(settings))
+    return asyncio.run(_run_to_the_end(settings))
 
 
 def _settle_memory() -> None:
@@ -41,6 +44,22 @@ def _settle_memory() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(10_000, 10, 10)
+
+
+async def _run_to_the_end(settings: Settings) -> int:
+    code = await _run(settings)
+    others = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in others:
+        task.cancel()
+    if others and (deaf := (await asyncio.wait(others, timeout=_REST_SECONDS))[1]):
+        # asyncio.run() would wait for them without an end. kopf's watches take a cancellation for a lost connection
+        # when their session was closed just before.
+        names = ", ".join(sorted(task.get_name() for task in deaf))
+        log.warning("ended without waiting for what does not end: %s", names)
+        for handler in logging.getLogger().handlers:
+            handler.flush()
+        os._exit(code)
+    return code
 
 
 async def _run(settings: Settings) -> int:

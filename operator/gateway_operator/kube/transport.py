@@ -5,7 +5,6 @@ import contextlib
 import enum
 import logging
 import random
-import socket
 import ssl
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from typing import Any, Final
@@ -17,6 +16,7 @@ from yarl import URL
 
 from gateway_operator.kube.connection import Access, Connection
 from gateway_operator.kube.errors import KubeError, UnavailableError, refusal
+from gateway_operator.kube.sockets import Sockets
 
 _logger = logging.getLogger(__name__)
 
@@ -52,12 +52,13 @@ class Transport:
         self._retry_seconds = retry_seconds
         self._request_seconds = request_seconds
         self._slots = asyncio.Semaphore(CONCURRENT_REQUESTS)
+        self._sockets = Sockets()
         self._session: aiohttp.ClientSession | None = None
 
     async def close(self) -> None:
         if self._session:
             await self._session.close()
-            await asyncio.sleep(0)  # for the transports to be told
+            await self._sockets.end()
 
     async def request(
         self,
@@ -137,7 +138,7 @@ class Transport:
         self, connection: Connection, method: str, target: str, data: bytes | None, headers: Mapping[str, str]
     ) -> aiohttp.ClientResponse:
         if self._session is None:
-            self._session = new_session()
+            self._session = new_session(sockets=self._sockets)
         # Compression costs the API server more than it saves on a network inside a cluster
         headers = {**headers, "User-Agent": USER_AGENT, "Accept-Encoding": "identity"}
         if connection.authorization:
@@ -245,21 +246,11 @@ async def _lines(content: aiohttp.StreamReader, *, until: float) -> AsyncIterato
             raise aiohttp.ClientPayloadError(f"a line of more than {_LONGEST_EVENT} bytes")
 
 
-def new_session(*, tls: ssl.SSLContext | None = None, **more: Any) -> aiohttp.ClientSession:
+def new_session(*, sockets: Sockets, tls: ssl.SSLContext | None = None, **more: Any) -> aiohttp.ClientSession:
     """A session for one API server, without limit of connections and without any time-out but that of connecting."""
     return aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(limit=0, ssl=tls if tls is not None else True, socket_factory=_socket),
+        connector=aiohttp.TCPConnector(limit=0, ssl=tls if tls is not None else True, socket_factory=sockets),
         timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_SECONDS),
         cookie_jar=aiohttp.DummyCookieJar(),
         **more,
     )
-
-
-def _socket(address: Any) -> socket.socket:
-    """A socket that notices within a minute that its peer is gone without a word. Watches are silent for minutes."""
-    made = socket.socket(family=address[0], type=address[1], proto=address[2])
-    made.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-    for option, value in (("TCP_KEEPIDLE", 30), ("TCP_KEEPINTVL", 10), ("TCP_KEEPCNT", 3), ("TCP_USER_TIMEOUT", 60000)):
-        if hasattr(socket, option):  # Linux has them all
-            made.setsockopt(socket.IPPROTO_TCP, getattr(socket, option), value)
-    return made
