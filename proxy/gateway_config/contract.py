@@ -35,14 +35,22 @@ class Limits(Part):
     drain_seconds: float = Field(ge=0, description="How long open streams may live on after SIGTERM.")
 
 
+class Value(Part):
+    """A value in the bundle's credentials file."""
+
+    name: str = Field(description="The key in the credentials file.")
+    sha256: Sha256Hex = Field(description="Of the value's UTF-8 bytes.")
+
+
 class Egress(Part):
-    """How the proxy reaches upstreams."""
+    """How the proxy reaches upstreams, identity providers and collectors."""
 
     proxy_url: str | None = Field(default=None, description="HTTP forward proxy, `http://host:port`.")
     no_proxy: tuple[str, ...] = Field(
         default=(), description="Hosts reached directly: a name, `.suffix`, an address or a CIDR."
     )
     ca_pem: str | None = Field(default=None, description="PEM certificates trusted in addition to the system's.")
+    allow_loopback: bool = Field(default=False, description="Whether loopback addresses may be reached.")
 
 
 class Model(Part):
@@ -97,6 +105,14 @@ class Match(Part):
     identity_providers: tuple[str, ...] = ()
 
 
+class RateLimits(Part):
+    """For each user; None: unlimited."""
+
+    requests_per_minute: int | None = Field(default=None, gt=0)
+    tokens_per_minute: int | None = Field(default=None, gt=0, description="In and out.")
+    open_streams: int | None = Field(default=None, gt=0, description="Requests open at once.")
+
+
 class Policy(Part):
     """One GatewayPolicy, already merged onto the base layer."""
 
@@ -109,6 +125,10 @@ class Policy(Part):
     models: tuple[str, ...] | None = Field(default=None, description="Canonical ids; None: every model. Sorted.")
     upstreams: tuple[ObjectName, ...] | None = Field(default=None, description="None: every upstream. Sorted.")
     settings: Sha256Hex | None = Field(default=None, description="Key into `settings_documents`.")
+    desktop: dict[str, Any] | None = Field(
+        default=None, description="Claude Desktop's configuration as written; None: it is not configured."
+    )
+    rate_limits: RateLimits = RateLimits()
 
 
 class DeveloperKey(Part):
@@ -130,6 +150,116 @@ class SigningKey(Part):
     use: Literal["Sign", "Verify"] = Field(description="New tokens are signed with the one that says Sign.")
 
 
+class AdminKey(Part):
+    """A key for the Admin API; the key itself is stored nowhere."""
+
+    name: ObjectName = Field(description="The Secret.")
+    sha256: Sha256Hex
+    holder: str = Field(description="Who has it, for audit lines.")
+    expires: int | None = Field(default=None, description="Unix seconds.")
+
+
+class GoogleGroups(Part):
+    """Groups are read from the Google Workspace directory."""
+
+    service_account: Value = Field(description="A service account's key in Google's JSON form.")
+    admin_email: str = Field(description="Whom the service account acts as.")
+
+
+class IdentityProvider(Part):
+    """One OpenID provider that developers sign in with."""
+
+    name: str
+    issuer: str = Field(description="As its tokens spell it, byte for byte.")
+    client_id: str
+    client_secret: Value | None = None
+    scopes: tuple[str, ...] = ("openid", "profile", "email", "offline_access")
+    user_claim: str = Field(default="sub", description="A claim's name or, beginning with `/`, a JSON pointer.")
+    email_claim: str = "email"
+    group_claims: tuple[str, ...] = ("groups",)
+    user_prefix: str = ""
+    group_prefix: str = ""
+    allowed_email_domains: tuple[str, ...] = Field(default=(), description="In lower case; empty: any.")
+    allowed_groups: tuple[str, ...] = Field(default=(), description="With the prefix; empty: any.")
+    discovery_url: str | None = Field(default=None, description="None: the issuer's well-known address.")
+    token_endpoint_auth_method: Literal["client_secret_basic", "client_secret_post", "none"] | None = Field(
+        default=None, description="None: what the discovery document offers."
+    )
+    signing_algorithms: tuple[str, ...] = ("RS256", "ES256")
+    pkce: bool = True
+    userinfo_fallback: bool = False
+    extra_auth_params: dict[str, str] = {}
+    clock_skew_seconds: float = Field(default=60, ge=0)
+    additional_authorized_parties: tuple[str, ...] = ()
+    form_action_origins: tuple[str, ...] = ()
+    ca_pem: str | None = Field(default=None, description="Trusted besides the system's; None: egress.ca_pem.")
+    use_proxy: bool = True
+    google_groups: GoogleGroups | None = None
+
+
+class WorkloadRule(Part):
+    """Who a workload token stands for."""
+
+    match: dict[str, str] = Field(description="Claims and the values that they must have.")
+    user: str = Field(description="A template: `{claim}` is replaced by the claim's value.")
+    groups: tuple[str, ...] = ()
+
+
+class WorkloadIssuer(Part):
+    """A source of tokens that CI jobs and pods have already."""
+
+    name: str
+    issuer: str = Field(description="As its tokens spell it, byte for byte.")
+    audience: str
+    rules: tuple[WorkloadRule, ...] = Field(description="The first that matches decides.")
+
+
+class Session(Part):
+    """Sign-ins and the tokens that they give."""
+
+    access_token_seconds: int = Field(default=3600, gt=0)
+    refresh_token_seconds: int = Field(default=2_592_000, gt=0, description="From the last use.")
+    login_notice: str = ""
+
+
+class Store(Part):
+    """Where sessions are kept."""
+
+    type: Literal["Embedded", "Postgres"]
+    url: Value | None = Field(default=None, description="postgresql://…; None: SQLite in the state directory.")
+    ca_pem: str | None = Field(default=None, description="What the server's certificate is checked with.")
+
+
+class Clients(Part):
+    """Where requests may come from."""
+
+    trusted_proxies: tuple[str, ...] = Field(default=(), description="CIDRs whose X-Forwarded-For is believed.")
+    allow_cidrs: tuple[str, ...] = Field(default=(), description="Empty: any.")
+    deny_cidrs: tuple[str, ...] = Field(default=(), description="Stronger than those allowed.")
+    device_authorizations_per_10_minutes: int = Field(default=30, gt=0, description="For each address.")
+    code_submissions_per_10_minutes: int = Field(default=10, gt=0, description="For each address.")
+
+
+class Destination(Part):
+    """An OTLP collector."""
+
+    name: str
+    endpoint: str = Field(description="Without a trailing slash; for HTTP, `/v1/<signal>` is appended.")
+    protocol: Literal["HTTP", "GRPC"] = "HTTP"
+    signals: tuple[Literal["Metrics", "Logs", "Traces"], ...] = ("Metrics",)
+    headers: dict[str, Value] = Field(default={}, description="Header name → its value.")
+    redact: tuple[str, ...] = Field(default=(), description="Attributes that are taken out.")
+
+
+class Telemetry(Part):
+    destinations: tuple[Destination, ...] = ()
+    gateway_metrics: bool = True
+
+
+class Audit(Part):
+    stdout: bool = True
+
+
 class Configuration(Part):
     """The whole document."""
 
@@ -149,3 +279,14 @@ class Configuration(Part):
     signing_keys: tuple[SigningKey, ...] = Field(
         default=(), description="Sorted by kid. At most one signs; none where nobody signs in."
     )
+    identity_providers: tuple[IdentityProvider, ...] = Field(default=(), description="In the order written.")
+    workload_issuers: tuple[WorkloadIssuer, ...] = Field(default=(), description="In the order written.")
+    session: Session = Session()
+    store: Store | None = None
+    clients: Clients = Clients()
+    telemetry: Telemetry = Telemetry()
+    audit: Audit = Audit()
+    safeguards: Literal["Forward", "Refuse"] = "Forward"
+    billing_group_tag: str | None = Field(default=None, description="The request tag that names a billing group.")
+    admin_keys: tuple[AdminKey, ...] = Field(default=(), description="Sorted by name.")
+    admin_groups: tuple[str, ...] = Field(default=(), description="Whose members may use the Admin API.")
