@@ -3,9 +3,10 @@
 from pathlib import Path
 
 import pytest
-from tests.client.claude_code import CACHE, Answer, ClaudeCode, install
+from tests.client.claude_code import Answer, ClaudeCode, install
 from tests.node.gateways import NodeGateway
 from tests.node.ingress_proxies import IngressProxy
+from tests.npm_packages import BUILD
 from tests.standins import messages
 from tests.standins.anthropic_upstream import AnthropicUpstream, Script, stream, usual
 from tests.standins.gateway import ALICE
@@ -17,7 +18,9 @@ HELLO = "Hello from the upstream."
 
 @pytest.fixture
 def claude(tmp_path: Path) -> ClaudeCode:
-    assert (CACHE / ".complete").exists(), "nothing can be fetched in here: python -m tests.client.claude_code, outside"
+    assert (BUILD / "claude-code" / ".complete").exists(), (
+        "nothing can be fetched in here: python -m tests.client.claude_code, outside"
+    )
     home = tmp_path / "home"
     home.mkdir()
     return ClaudeCode(install(), home)
