@@ -55,6 +55,22 @@ def test_an_edit_by_hand_is_undone(kube: Kube, gateway: NodeGateway) -> None:
     assert gateway.ask().status == 200
 
 
+def test_labels_that_somebody_took_off_come_back(kube: Kube, gateway: NodeGateway) -> None:
+    """The admission policy, too, knows a child by its owner."""
+    edits = {"Service": {names.GATEWAY_LABEL: None}, "Deployment": {names.MANAGED_BY_LABEL: None}}
+    versions = {"Service": "v1", "Deployment": "apps/v1"}
+    for kind, labels in edits.items():
+        kube.merge(reference(versions[kind], kind, gateway.namespace, gateway.name), {"metadata": {"labels": labels}})
+
+    def restored() -> bool:
+        found = [gateway.child(versions[kind], kind) for kind in edits]
+        ours = names.child_labels(gateway.name).items()
+        return all(child is not None and ours <= child["metadata"].get("labels", {}).items() for child in found)
+
+    eventually(restored, within=WITHIN, what="our labels are on both again")
+    gateway.wait_ready()
+
+
 def test_a_deleted_deployment_comes_back_with_pods(kube: Kube, gateway: NodeGateway) -> None:
     kube.delete(reference("apps/v1", "Deployment", gateway.namespace, gateway.name)).accepted()
     before = {pod["metadata"]["uid"] for pod in gateway.pods()}

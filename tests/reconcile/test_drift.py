@@ -144,8 +144,12 @@ OWNERS = {
     "ours and another owner's": (OURS, [{"uid": "x"}, {"uid": "u"}], True),
     "an orphan": (OURS, None, True),
     "of an earlier gateway": (OURS, [{"uid": "x"}], False),
-    "of another gateway": (names.child_labels("other"), [{"uid": "u"}], False),
-    "not managed": ({}, [{"uid": "u"}], False),
+    "of an earlier gateway, without the name": ({names.MANAGED_BY_LABEL: names.MANAGER}, [{"uid": "x"}], False),
+    "an orphan without the name": ({names.MANAGED_BY_LABEL: names.MANAGER}, None, False),
+    "ours, with another name on it": (names.child_labels("other"), [{"uid": "u"}], True),
+    "ours, without the name": ({names.MANAGED_BY_LABEL: names.MANAGER}, [{"uid": "u"}], True),
+    "ours, with the name alone": ({names.GATEWAY_LABEL: "corp"}, [{"uid": "u"}], True),
+    "never marked": ({}, [{"uid": "u"}], False),
     "without labels": (None, None, False),
 }
 

@@ -9,6 +9,7 @@ import pytest
 from tests.cluster.api_client import ApiClient
 from tests.reconcile import world
 
+from gateway_operator import names
 from gateway_operator.kube.client import KubeClient
 from gateway_operator.kube.resources import (
     DEPLOYMENTS,
@@ -33,6 +34,11 @@ EDITS: dict[str, tuple[ResourceKind, dict[str, Any]]] = {
     "a Service that selects other pods": (SERVICES, {"spec": {"selector": {"more": "labels"}}}),
     "a NetworkPolicy that lets everybody in": (NETWORK_POLICIES, {"spec": {"ingress": [{}]}}),
     "our labels": (DEPLOYMENTS, {"metadata": {"labels": {"app.kubernetes.io/name": "else"}}}),
+    "the label that names the gateway": (DEPLOYMENTS, {"metadata": {"labels": {names.GATEWAY_LABEL: None}}}),
+    "another gateway's name": (SERVICES, {"metadata": {"labels": {names.GATEWAY_LABEL: "other"}}}),
+    "the label that says who manages it": (DEPLOYMENTS, {"metadata": {"labels": {names.MANAGED_BY_LABEL: None}}}),
+    "all labels": (SERVICES, {"metadata": {"labels": None}}),
+    "the configuration's labels": (SECRETS, {"metadata": {"labels": {names.GATEWAY_LABEL: None}}}),
     "the configuration": (SECRETS, {"data": {"index.json": "e30="}}),
     "more in the configuration": (SECRETS, {"data": {"more": "e30="}}),
 }

@@ -6,6 +6,7 @@ from typing import Any
 from gateway_operator import names
 from gateway_operator.compiler import ObjectRef
 from gateway_operator.fanout import Fanout, gateway_ref
+from gateway_operator.kube.resources import GATEWAY_DEPLOYMENTS
 
 DELETED = "DELETED"
 
@@ -35,8 +36,14 @@ class Intake:
             self.enqueue(self.fanout.record(manifest))
 
     def labelled(self, manifest: Mapping[str, Any]) -> None:
-        """An event of an object that carries the name of its gateway: a child, or a key's Secret."""
+        """An event of an object that carries the name of its gateway: a child, or a key's Secret. A child that lost the
+        label, or got another name on it, is known by its owner."""
         metadata = manifest["metadata"]
-        name = (metadata.get("labels") or {}).get(names.GATEWAY_LABEL)
-        if name:
+        named = {(metadata.get("labels") or {}).get(names.GATEWAY_LABEL)}
+        named |= {
+            owner.get("name")
+            for owner in metadata.get("ownerReferences") or ()
+            if owner.get("kind") == GATEWAY_DEPLOYMENTS.kind
+        }
+        for name in sorted(filter(None, named)):
             self._touch_children(gateway_ref(metadata["namespace"], name))

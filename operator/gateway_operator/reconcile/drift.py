@@ -70,14 +70,15 @@ def settled_form(live: Mapping[str, Any]) -> str:
 
 
 def is_ours(live: Mapping[str, Any], *, gateway: ObjectRef, uid: str) -> bool:
-    """Whether the operator made the object for this gateway: by our labels, and by no owner but the gateway. One that
-    has no owner at all was left behind on purpose, and is taken up again."""
+    """Whether the operator made the object for this gateway: by its owner and any of our marks, which people may have
+    edited. One that has no owner at all was left behind on purpose, and is taken up again where both labels say so."""
     metadata = live["metadata"]
     labels = metadata.get("labels") or {}
-    if not names.is_managed(labels) or labels.get(names.GATEWAY_LABEL) != gateway.name:
-        return False
+    managed, named = names.is_managed(labels), labels.get(names.GATEWAY_LABEL) == gateway.name
     owners = metadata.get("ownerReferences") or ()
-    return not owners or any(owner.get("uid") == uid for owner in owners)
+    if not owners:
+        return managed and named
+    return any(owner.get("uid") == uid for owner in owners) and (managed or named or bool(applied(live)))
 
 
 def _holds(wanted: Any, live: Any, *, member: str, kind: str) -> bool:
