@@ -1,6 +1,6 @@
 """Who a caller is, and whether a policy speaks of them: the rule that the proxy enforces and `explain` tells."""
 
-from collections.abc import Iterable
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from gateway_config.contract import Configuration, Match, Policy
@@ -46,11 +46,60 @@ def matches(match: Match, caller: Caller) -> bool:
     )
 
 
-def first_match(policies: Iterable[Policy], caller: Caller) -> Policy | None:
-    """The first policy with an entry that matches the caller."""
-    return next((policy for policy in policies if any(matches(entry, caller) for entry in policy.matches)), None)
+class PolicyIndex:
+    """The policies of a configuration, in matching order, found by what a caller is.
+
+    Each entry of a policy is filed under the values of one member that it gives, so that a caller's values lead to the
+    few entries that can match at all: a caller with 50 groups against 1,000 policies costs microseconds.
+    """
+
+    def __init__(self, configuration: Configuration) -> None:
+        self._policies = configuration.policies
+        self._base = configuration.base
+        self._filed: dict[tuple[str, str], list[int]] = {}
+        self._for_all: list[int] = []
+        """Policies with an entry that gives no member: one that could not be read speaks of everybody."""
+        for position, policy in enumerate(self._policies):
+            for entry in policy.matches:
+                keys = _filed_under(entry)
+                for key in keys:
+                    self._filed.setdefault(key, []).append(position)
+                if not keys:
+                    self._for_all.append(position)
+
+    def deciding(self, caller: Caller) -> Policy | None:
+        """The policy that decides for the caller: the first that matches, else the base layer, else None: denied."""
+        filed = self._filed
+        found = set(self._for_all)
+        for key in _values_of(caller):
+            positions = filed.get(key)
+            if positions is not None:
+                found.update(positions)
+        for position in sorted(found):
+            policy = self._policies[position]
+            if any(matches(entry, caller) for entry in policy.matches):
+                return policy
+        return self._base
 
 
-def effective_policy(configuration: Configuration, caller: Caller) -> Policy | None:
-    """The policy that decides for the caller: the first match, else the base layer, else None: denied."""
-    return first_match(configuration.policies, caller) or configuration.base
+def _filed_under(entry: Match) -> list[tuple[str, str]]:
+    """By the member that usually has the fewest callers; empty where the entry gives none."""
+    for member in ("users", "workloads", "groups", "email_domains", "identity_providers"):
+        values: tuple[str, ...] = getattr(entry, member)
+        if values:
+            return [(member, value) for value in values]
+    return []
+
+
+def _values_of(caller: Caller) -> Iterator[tuple[str, str]]:
+    email = caller.email_address
+    yield "users", folded(caller.user)
+    if email is not None:
+        yield "users", email
+        yield "email_domains", email.rpartition("@")[2]
+    for group in caller.groups:
+        yield "groups", group
+    if caller.workload is not None:
+        yield "workloads", caller.workload
+    if caller.identity_provider is not None:
+        yield "identity_providers", caller.identity_provider

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from tests.compiler.manifests import binding, compiled, policy, reasons, secret, with_member
 
-from gateway_config.callers import Caller, effective_policy
+from gateway_config.callers import Caller, PolicyIndex
 from gateway_config.contract import Configuration
 from gateway_operator.compiler import Compiled, Resource, Severity
 
@@ -22,7 +22,7 @@ def configuration(result: Compiled) -> Configuration:
 
 
 def denied(result: Compiled, caller: Caller) -> bool:
-    decides = effective_policy(configuration(result), caller)
+    decides = PolicyIndex(configuration(result)).deciding(caller)
     return decides is None or decides.invalid is not None or decides.access == "Deny"
 
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway_config.callers import Caller, effective_policy, folded, matches
+from gateway_config.callers import Caller, PolicyIndex, folded, matches
 from gateway_config.contract import Configuration, GatewayIdentity, Limits, Match, Policy
 
 ALICE = Caller(user="alice@corp.example", groups=frozenset({"engineering", "platform"}))
@@ -66,7 +66,30 @@ def test_the_first_match_decides_then_the_base_then_nobody() -> None:
     first = Policy(name="a/first", matches=(Match(groups=("x",)), Match(groups=("platform",))))
     second = Policy(name="a/second", matches=(Match(groups=("engineering",)),))
     base = Policy(name="a/base")
-    assert effective_policy(configuration(first, second, base=base), ALICE) == first
-    assert effective_policy(configuration(second, first, base=base), ALICE) == second
-    assert effective_policy(configuration(first, base=base), JOB) == base
-    assert effective_policy(configuration(first), JOB) is None
+    assert deciding(first, second, base=base, caller=ALICE) == first
+    assert deciding(second, first, base=base, caller=ALICE) == second
+    assert deciding(first, base=base, caller=JOB) == base
+    assert deciding(first, caller=JOB) is None
+
+
+def deciding(*policies: Policy, caller: Caller, base: Policy | None = None) -> Policy | None:
+    return PolicyIndex(configuration(*policies, base=base)).deciding(caller)
+
+
+FEW = st.lists(st.sampled_from(["a", "b", "c@x.y", "x.y"]), max_size=2).map(tuple)
+ENTRIES = st.builds(Match, groups=FEW, users=FEW, email_domains=FEW, workloads=FEW, identity_providers=FEW)
+CALLERS = st.builds(
+    Caller,
+    user=st.sampled_from(["a", "b", "C@x.y"]),
+    email=st.sampled_from([None, "a@x.y", "c@X.y"]),
+    groups=FEW.map(frozenset),
+    workload=st.sampled_from([None, "a"]),
+    identity_provider=st.sampled_from([None, "b"]),
+)
+
+
+@given(st.lists(st.lists(ENTRIES, min_size=1, max_size=3).map(tuple), max_size=6), CALLERS)
+def test_the_index_decides_as_one_look_after_the_other_would(entries: list[tuple[Match, ...]], caller: Caller) -> None:
+    policies = [Policy(name=f"a/{position}", matches=each) for position, each in enumerate(entries)]
+    wanted = next((each for each in policies if any(matches(entry, caller) for entry in each.matches)), None)
+    assert deciding(*policies, caller=caller) == wanted

@@ -5,7 +5,7 @@ from copy import copy
 from typing import Final, NamedTuple
 
 from gateway_config.bundle import Bundle
-from gateway_config.callers import effective_policy
+from gateway_config.callers import PolicyIndex
 from gateway_config.contract import Configuration, Policy, Upstream
 from gateway_config.models import ModelNames
 from gateway_proxy import errors
@@ -53,6 +53,7 @@ class LiveConfiguration:
         self._clients = {name: built.client for name, built in self._built.items()}
         self._series = series
         self._keys = DeveloperKeys(configuration.developer_keys)
+        self._index = PolicyIndex(configuration)
         self._policies: dict[str, EffectivePolicy] = {}
         self._grants: dict[tuple[tuple[str, ...] | None, tuple[str, ...] | None], ModelGrant] = {}
         self._by_principal: dict[Principal, EffectivePolicy] = {}
@@ -89,7 +90,7 @@ class LiveConfiguration:
 
     def _deciding_policy(self, principal: Principal) -> Policy:
         caller = principal.caller
-        policy = self.configuration.base if caller is None else effective_policy(self.configuration, caller)
+        policy = self.configuration.base if caller is None else self._index.deciding(caller)
         if policy is None:
             raise errors.no_policy()
         return policy
