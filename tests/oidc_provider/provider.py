@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import socket
 import subprocess
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -13,6 +12,7 @@ from shutil import copy
 from typing import Any
 
 from tests.npm_packages import installed, node
+from tests.standins.gateway import free_port
 from tests.standins.web_person import Page
 
 HERE = Path(__file__).parent
@@ -23,6 +23,7 @@ CLIENT_SECRET = "made up for the tests alone"
 @dataclass(frozen=True, slots=True)
 class OpenIDProvider:
     issuer: str
+    process: subprocess.Popen[str]
 
     def sign_in(self, page: Page, user: str) -> Page:
         """Through the provider's own pages, from the one that a redirect led to; the page that the last redirect
@@ -30,14 +31,26 @@ class OpenIDProvider:
         asked = page.submit("Sign-in", login=user, password="any does")
         return asked.submit("Continue")
 
+    def remove(self, user: str) -> None:
+        """The user has left: unknown when this returns."""
+        assert self.process.stdin is not None
+        self.process.stdin.write(f"{user}\n")
+        self.process.stdin.flush()
+        _wait_for(self.process, f"removed {user}")
+
 
 @contextmanager
-def openid_provider(*, redirect_uri: str, groups: Sequence[str] = ()) -> Iterator[OpenIDProvider]:
-    """Everybody may sign in, as any user, and is in `groups`."""
+def openid_provider(
+    *, redirect_uri: str, groups: Sequence[str] = (), host: str = "127.0.0.1", certificate: Path | None = None
+) -> Iterator[OpenIDProvider]:
+    """Everybody may sign in, as any user, and is in `groups`.
+
+    certificate: a PEM file with key and certificates, for an issuer with https.
+    """
     folder = installed("oidc-provider", source=HERE)
     copy(HERE / "server.mjs", folder)
-    port = _free_port()
-    issuer = f"http://127.0.0.1:{port}"
+    port = free_port(host)
+    issuer = f"{'https' if certificate else 'http'}://{host}:{port}"
     client: dict[str, Any] = {
         "client_id": CLIENT_ID,
         "client_secret": CLIENT_SECRET,
@@ -46,20 +59,19 @@ def openid_provider(*, redirect_uri: str, groups: Sequence[str] = ()) -> Iterato
         "response_types": ["code"],
         "application_type": "native",  # lets the test's redirect URI be http
     }
-    options = json.dumps({"issuer": issuer, "port": port, "client": client, "groups": list(groups)})
-    command = [*node(), "server.mjs", options]
-    with subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
+    options = {"issuer": issuer, "host": host, "port": port, "client": client, "groups": list(groups)}
+    command = [*node(), "server.mjs", json.dumps(options | {"certificate": str(certificate) if certificate else None})]
+    with subprocess.Popen(
+        command, cwd=folder, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    ) as process:
         try:
-            assert process.stdout is not None
-            if not any("listening" in line for line in process.stdout):
-                raise AssertionError("the OpenID provider ended before it listened")
-            yield OpenIDProvider(issuer)
+            _wait_for(process, "listening")
+            yield OpenIDProvider(issuer, process)
         finally:
             process.kill()
 
 
-def _free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        port: int = found.getsockname()[1]
-        return port
+def _wait_for(process: subprocess.Popen[str], said: str) -> None:
+    assert process.stdout is not None
+    if not any(said in line for line in process.stdout):
+        raise AssertionError(f"the OpenID provider ended before it said {said!r}")

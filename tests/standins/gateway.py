@@ -26,9 +26,9 @@ ALICE = "alice@corp.example"
 ADMIN_TOKEN = "admin-token-canary-c2a9"
 
 
-def free_port() -> int:
+def free_port(host: str = "127.0.0.1") -> int:
     with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
+        probe.bind((host, 0))
         return int(probe.getsockname()[1])
 
 
