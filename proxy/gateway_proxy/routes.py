@@ -29,7 +29,7 @@ def build_server(services: Services, *, ticker: Ticker, timeouts: Timeouts | Non
     async def page(request: ClientRequest) -> None:
         headers = request.headers
         try:
-            response = dispatch.answer(
+            response = await dispatch.answer(
                 services,
                 method=request.method,
                 path=request.path,

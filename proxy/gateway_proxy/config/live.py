@@ -9,7 +9,7 @@ from gateway_config.callers import PolicyIndex
 from gateway_config.contract import Configuration, Policy, Upstream
 from gateway_config.models import ModelNames
 from gateway_proxy import errors
-from gateway_proxy.identity.authentication import authenticate
+from gateway_proxy.identity.authentication import Authentication
 from gateway_proxy.identity.developer_keys import DeveloperKeys
 from gateway_proxy.identity.principal import Principal
 from gateway_proxy.policy.effective import EffectivePolicy, ModelGrant
@@ -17,7 +17,7 @@ from gateway_proxy.providers import Pools, UpstreamClient, build
 from gateway_proxy.telemetry.metrics import Series
 
 MAX_CACHED_PRINCIPALS: Final = 20_000
-"""Developer keys beyond that number are matched again at each request; nobody has that many."""
+"""A full cache is emptied: whoever still asks is matched again, and tokens that are over leave nothing behind."""
 
 
 class _Built(NamedTuple):
@@ -52,20 +52,18 @@ class LiveConfiguration:
         """In the order to try."""
         self._clients = {name: built.client for name, built in self._built.items()}
         self._series = series
-        self._keys = DeveloperKeys(configuration.developer_keys)
+        self._authentication = Authentication(
+            [DeveloperKeys(configuration.developer_keys)],
+            subscription_passthrough=configuration.subscription_passthrough,
+        )
         self._index = PolicyIndex(configuration)
         self._policies: dict[str, EffectivePolicy] = {}
         self._grants: dict[tuple[tuple[str, ...] | None, tuple[str, ...] | None], ModelGrant] = {}
         self._by_principal: dict[Principal, EffectivePolicy] = {}
 
-    def authenticate(self, authorization: str | None, x_api_key: str | None) -> Principal:
-        """The caller that these two headers prove; raises GatewayError (401)."""
-        return authenticate(
-            authorization,
-            x_api_key,
-            keys=self._keys,
-            subscription_passthrough=self.configuration.subscription_passthrough,
-        )
+    async def authenticate(self, authorization: str | None, x_api_key: str | None) -> Principal:
+        """The caller that these two headers prove; raises GatewayError (401, or 503 where that cannot be told now)."""
+        return await self._authentication.principal(authorization, x_api_key)
 
     def policy_of(self, principal: Principal) -> EffectivePolicy:
         """What the caller may do; raises GatewayError (403) where that is nothing."""
@@ -73,7 +71,9 @@ class LiveConfiguration:
         if found is None:
             found = self._prepared(self._deciding_policy(principal))
             # A pass-through principal lives as long as its request: keeping it would only fill the memory.
-            if principal.caller is not None and len(self._by_principal) < MAX_CACHED_PRINCIPALS:
+            if principal.caller is not None:
+                if len(self._by_principal) >= MAX_CACHED_PRINCIPALS:
+                    self._by_principal.clear()
                 self._by_principal[principal] = found
         policy = found.policy
         if policy.invalid is not None:

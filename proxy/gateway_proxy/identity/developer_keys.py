@@ -10,13 +10,10 @@ from typing import Final
 from gateway_config.callers import Caller
 from gateway_config.contract import DeveloperKey
 from gateway_proxy import errors
-from gateway_proxy.errors import GatewayError
 from gateway_proxy.identity.principal import Principal
 
-MAX_CREDENTIAL_CHARACTERS: Final = 4096
-"""Keys have 47 characters, identity tokens up to a few thousand; hashing more is work done for nobody."""
-
-_SCHEME: Final = "bearer "
+MAX_KEY_CHARACTERS: Final = 4096
+"""Keys have 47 characters; hashing more than this is work done for nobody."""
 
 
 class DeveloperKeys:
@@ -36,28 +33,19 @@ class DeveloperKeys:
         return len(self._by_digest)
 
     def find(self, presented: str) -> Principal | None:
-        """The principal of a key, expired or not; None when no key has that value."""
+        """The principal of a key; None when no key has that value. Raises GatewayError (401) for one that expired."""
+        if len(presented) > MAX_KEY_CHARACTERS:
+            return None
         digest = hashlib.sha256(presented.encode("utf-8", "surrogatepass")).digest()
         entry = self._by_digest.get(digest)
         if entry is None or not compare_digest(entry[0], digest):
             return None
-        return entry[1]
-
-
-def expired(principal: Principal) -> bool:
-    return principal.expires is not None and principal.expires <= time.time()
-
-
-def expiry_error(principal: Principal) -> GatewayError:
-    moment = datetime.fromtimestamp(principal.expires or 0, tz=UTC)
-    return errors.expired_credential(moment.strftime("%Y-%m-%dT%H:%M:%SZ"))
-
-
-def bearer_token(authorization: str | None) -> str | None:
-    """The token of an `Authorization: Bearer` header; None when there is none or another scheme is used."""
-    if authorization is None or authorization[:7].lower() != _SCHEME:
-        return None
-    return authorization[7:].strip() or None
+        principal = entry[1]
+        expires = principal.expires
+        if expires is not None and expires <= time.time():
+            moment = datetime.fromtimestamp(expires, tz=UTC)
+            raise errors.expired_credential(moment.strftime("%Y-%m-%dT%H:%M:%SZ"))
+        return principal
 
 
 def _principal(key: DeveloperKey) -> Principal:

@@ -106,7 +106,8 @@ class _Run:
             if live is None:
                 raise errors.not_ready()
             headers = request.headers
-            principal = self._principal = live.authenticate(headers.get("Authorization"), headers.get("x-api-key"))
+            principal = await live.authenticate(headers.get("Authorization"), headers.get("x-api-key"))
+            self._principal = principal
             policy = live.policy_of(principal)
             limits = live.configuration.limits
             body = inference.intake.at_once(request, max_bytes=limits.max_request_bytes)

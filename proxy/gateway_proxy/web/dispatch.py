@@ -1,6 +1,6 @@
 """The small paths: everything but inference. Plain functions from a request's parts to an answer."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Final, NamedTuple
 
 from gateway_proxy import errors
@@ -26,7 +26,7 @@ class Asked(NamedTuple):
     x_api_key: str | None
 
 
-def answer(
+async def answer(
     services: Services, *, method: str, path: str, query: str, authorization: str | None, x_api_key: str | None
 ) -> Response | None:
     """The answer to a request for one of these paths, None for any other path; raises GatewayError.
@@ -38,7 +38,8 @@ def answer(
         return None
     if method not in ("GET", "HEAD"):
         raise errors.method_not_allowed(("GET", "HEAD"))
-    return page(Asked(services, query, authorization, x_api_key))
+    response = page(Asked(services, query, authorization, x_api_key))
+    return response if isinstance(response, Response) else await response
 
 
 def _landing(asked: Asked) -> Response:
@@ -52,13 +53,13 @@ def _ready(asked: Asked) -> Response:
     return _HEALTHY if asked.services.ready else _UNCONFIGURED
 
 
-def _models(asked: Asked) -> Response:
+async def _models(asked: Asked) -> Response:
     live = asked.services.configuration()
-    policy = live.policy_of(live.authenticate(asked.authorization, asked.x_api_key))
+    policy = live.policy_of(await live.authenticate(asked.authorization, asked.x_api_key))
     return Response(200, policy.model_list.page(asked.query), JSON)
 
 
-_PAGES: Final[dict[str, Callable[[Asked], Response]]] = {
+_PAGES: Final[dict[str, Callable[[Asked], Response | Awaitable[Response]]]] = {
     "/": _landing,
     "/healthz": lambda _: _HEALTHY,
     "/readyz": _ready,

@@ -58,11 +58,11 @@ async def test_a_changed_one_is_made_anew_over_the_same_connections(change: dict
 async def test_another_sequence_number_changes_nothing_else() -> None:
     loader = Loader()
     before = loader.load()
-    alice = before.authenticate(None, ALICE_KEY)
+    alice = await before.authenticate(None, ALICE_KEY)
     policy = before.policy_of(alice)
     after = before.renumbered(7)
     assert (before.sequence, after.sequence, after.revision) == (1, 7, before.revision)
-    assert after.policy_of(after.authenticate(None, ALICE_KEY)) is policy
+    assert after.policy_of(await after.authenticate(None, ALICE_KEY)) is policy
 
 
 async def test_a_certificate_that_cannot_be_read_is_refused() -> None:

@@ -18,9 +18,11 @@ from tests.proxy.configurations import (
 )
 
 from gateway_config import bundle
+from gateway_config.callers import Caller
 from gateway_config.contract import Policy
 from gateway_proxy.config.live import LiveConfiguration
 from gateway_proxy.errors import GatewayError
+from gateway_proxy.identity.principal import Principal
 from gateway_proxy.policy.effective import MAX_CACHED_SPELLINGS, EffectivePolicy
 from gateway_proxy.providers import Pools
 from gateway_proxy.telemetry.metrics import Metrics
@@ -39,7 +41,7 @@ async def live(**members: Any) -> LiveConfiguration:
 
 async def effective(key: str = ALICE_KEY, **members: Any) -> EffectivePolicy:
     made = await live(**members)
-    return made.policy_of(made.authenticate(None, key))
+    return made.policy_of(await made.authenticate(None, key))
 
 
 def refusal(found: EffectivePolicy, name: str) -> GatewayError:
@@ -133,7 +135,7 @@ async def test_the_first_match_decides() -> None:
 )
 async def test_who_is_denied(members: dict[str, Any], reason: str) -> None:
     made = await live(**members)
-    alice = made.authenticate(None, ALICE_KEY)
+    alice = await made.authenticate(None, ALICE_KEY)
     for _ in range(2):
         with pytest.raises(GatewayError) as caught:
             made.policy_of(alice)
@@ -143,7 +145,7 @@ async def test_who_is_denied(members: dict[str, Any], reason: str) -> None:
 async def test_a_passed_through_login_gets_the_base_layer_only() -> None:
     policies = (policy("everyone-there-is", user="alice@corp.example", models=(OPUS,)),)
     made = await live(subscription_passthrough=True, policies=policies)
-    login = made.authenticate("Bearer sk-ant-oat01-x", None)
+    login = await made.authenticate("Bearer sk-ant-oat01-x", None)
     assert made.policy_of(login).policy == BASE
 
 
@@ -163,5 +165,13 @@ async def test_invented_spellings_do_not_fill_the_memory() -> None:
 async def test_logins_do_not_fill_the_memory() -> None:
     made = await live(subscription_passthrough=True)
     for number in range(100):
-        made.policy_of(made.authenticate(f"Bearer sk-ant-oat01-{number}", None))
+        made.policy_of(await made.authenticate(f"Bearer sk-ant-oat01-{number}", None))
     assert len(made._by_principal) == 0
+
+
+async def test_callers_that_are_over_leave_nothing_behind(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gateway_proxy.config.live.MAX_CACHED_PRINCIPALS", 10)
+    made = await live()
+    callers = [Principal(caller=Caller(user=f"user-{number}")) for number in range(25)]
+    assert {made.policy_of(caller).policy.name for caller in callers} == {BASE.name}
+    assert len(made._by_principal) <= 10

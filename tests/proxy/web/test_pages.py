@@ -1,5 +1,6 @@
 """The small paths, as functions."""
 
+import asyncio
 import base64
 import hashlib
 import re
@@ -25,7 +26,9 @@ def services(tmp_path: Path) -> Iterator[Services]:
 
 
 def get(services: Services, path: str, method: str = "GET") -> Response | None:
-    return dispatch.answer(services, method=method, path=path, query="", authorization=None, x_api_key=None)
+    return asyncio.run(
+        dispatch.answer(services, method=method, path=path, query="", authorization=None, x_api_key=None)
+    )
 
 
 @pytest.mark.parametrize("path", sorted(dispatch.PATHS - {"/v1/models", "/readyz"}))
