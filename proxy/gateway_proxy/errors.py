@@ -171,6 +171,19 @@ def not_found() -> GatewayError:
     )
 
 
+def no_managed_settings() -> GatewayError:
+    """Not a fault: the caller's policies give no settings, and the client keeps those of the device."""
+    return _error(404, "your gateway policy holds no managed settings", reason="NoManagedSettings")
+
+
+def no_desktop() -> GatewayError:
+    return _error(
+        404,
+        "your gateway policy does not configure Claude Desktop: ask your gateway's administrator for it",
+        reason="NoDesktop",
+    )
+
+
 def method_not_allowed(allowed: Iterable[str]) -> GatewayError:
     methods = ", ".join(allowed)
     return _error(405, f"this path takes {methods}", reason="MethodNotAllowed", headers={"allow": methods})

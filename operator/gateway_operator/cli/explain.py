@@ -132,7 +132,10 @@ def _model_rows(explanation: "Explanation") -> list[tuple[str, str]]:
 
 def _settings_rows(explanation: "Explanation") -> list[tuple[str, str]]:
     names = [name for name in explanation.sources if name.startswith("settings.")]
-    return [("settings", f"{name.removeprefix('settings.')}{_source(explanation, name)}") for name in names]
+    rows = [("settings", f"{name.removeprefix('settings.')}{_source(explanation, name)}") for name in names]
+    if explanation.desktop is not None:
+        rows.append(("desktop", f"configured{_source(explanation, 'desktop')}"))
+    return rows
 
 
 def _route_rows(explanation: "Explanation") -> list[tuple[str, str]]:

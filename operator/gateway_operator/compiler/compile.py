@@ -142,6 +142,7 @@ def _compile(inventory: Inventory, ref: ObjectRef, store_default: StoreDefault) 
         developer_keys=keys,
         subscription_passthrough=gateway.spec.identity.subscription_passthrough,
         settings_documents=policies.settings_documents,
+        audit=gateway_parts.audit(gateway),
     )
     return Compiled(
         configuration=None if refused else configuration,

@@ -76,11 +76,13 @@ class Explanation:
     sentence: str | None = None
     """What the developer would read on every request; None when requests are let in."""
     sources: Parts = field(default_factory=dict)
-    """Part of the policy (`access`, `availableModels`, `providers`, `rateLimits`, `settings.<key>`) → the policies that
-    gave it, the base layer first. A part without an entry has its default."""
+    """Part of the policy (`access`, `availableModels`, `providers`, `rateLimits`, `settings.<key>`, `desktop`) → the
+    policies that gave it, the base layer first. A part without an entry has its default."""
     models: tuple[ExplainedModel, ...] = ()
     settings: Mapping[str, Any] | None = None
     """The managed settings; None: none are served."""
+    desktop: Mapping[str, Any] | None = None
+    """Claude Desktop's own keys; None: it is not configured."""
     caps: tuple[Cap, ...] = ()
     model: ModelAnswer | None = None
 
@@ -118,6 +120,7 @@ def explain(compiled: Compiled, caller: Caller, model: str | None = None) -> Exp
         sources=_sources(policy, statements),
         models=_models(configuration, policy),
         settings=configuration.settings_documents.get(policy.settings) if policy.settings else None,
+        desktop=policy.desktop,
         caps=caps_of(_matching(compiled, configuration, caller), mode=compiled.sources.group_limit_mode),
         model=_refused(configuration, model, sentence)
         if sentence

@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from gateway_config.contract import Egress, GatewayIdentity, Limits
+from gateway_config.contract import Audit, Egress, GatewayIdentity, Limits
 from gateway_operator.api.v1alpha1 import GatewayDeployment
 from gateway_operator.api.v1alpha1.conditions import Reason
 from gateway_operator.api.v1alpha1.storage import StoreType
@@ -24,6 +24,10 @@ def limits(gateway: GatewayDeployment) -> Limits:
         max_buffered_bytes=gateway.spec.http.max_buffered_bytes,
         drain_seconds=gateway.spec.drain.seconds,
     )
+
+
+def audit(gateway: GatewayDeployment) -> Audit:
+    return Audit(stdout=gateway.spec.audit.stdout)
 
 
 def egress(gateway: GatewayDeployment, ref: ObjectRef, values: Values) -> tuple[Egress, list[Finding]]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from gateway_operator.api.v1alpha1.gateway_policy import SpendLimit
-from gateway_operator.compiler.merge import merge_settings, settings_sources
+from gateway_operator.compiler.merge import merge_desktop, merge_settings, settings_sources
 from gateway_operator.compiler.snapshot import ObjectRef
 
 Access = Literal["Allow", "Deny"]
@@ -21,6 +21,7 @@ class Layer:
     upstreams: tuple[str, ...] | None = None
     """Names of upstreams; empty means none, ANY means every one."""
     settings: Mapping[str, Any] | None = None
+    desktop: Mapping[str, Any] | None = None
     rate_limits: Mapping[str, int] | None = None
     """Those that the policy sets, by field name."""
 
@@ -46,6 +47,7 @@ def over(base: Layer, specific: Layer) -> Layer:
         models=base.models if specific.models is None else specific.models,
         upstreams=base.upstreams if specific.upstreams is None else specific.upstreams,
         settings=merge_settings(base.settings, specific.settings),
+        desktop=merge_desktop(base.desktop, specific.desktop),
         rate_limits=_joined(base.rate_limits, specific.rate_limits),
     )
 
@@ -69,5 +71,8 @@ def part_sources(statements: Sequence[Statement]) -> dict[str, tuple[ObjectRef, 
                 found[name] = (statement.ref,)
     for statement in statements:
         found |= {f"rateLimits.{limit}": (statement.ref,) for limit in statement.layer.rate_limits or ()}
+    desktop = tuple(statement.ref for statement in statements if statement.layer.desktop is not None)
+    if desktop:
+        found["desktop"] = desktop
     settings = settings_sources([(statement.ref, statement.layer.settings) for statement in statements])
     return found | {f"settings.{name}": refs for name, refs in settings.items()}

@@ -71,6 +71,10 @@ _RULES: Mapping[Path, Rule] = {tuple(row.path.split(".")): row.rule for row in T
 _SECTIONS: frozenset[Path] = frozenset(path[:end] for path in _RULES for end in range(1, len(path)))
 """Objects that hold a path of the table: merged member by member, or a list inside them would be lost."""
 
+DISABLED_TOOLS = "disabledBuiltinTools"
+ALLOWED_HOSTS = "coworkEgressAllowedHosts"
+"""Keys of Claude Desktop that the gateway reads; all others are passed on."""
+
 MAX_DEPTH = 32
 """Levels of nesting in a settings document; real ones need about eight."""
 
@@ -105,6 +109,17 @@ def rule_of(path: Path) -> Rule | None:
     return _RULES.get(path) or _RULES.get((*path[:-1], "*"))
 
 
+def merge_desktop(base: Settings | None, specific: Settings | None) -> Settings | None:
+    """Claude Desktop's keys of `specific` laid over those of `base`: disabled tools are united, of every other key the
+    specific policy's value stands. Both must have passed `desktop_problems`."""
+    if base is None or specific is None:
+        return base if specific is None else specific
+    merged = {**base, **specific}
+    if DISABLED_TOOLS in base and DISABLED_TOOLS in specific:
+        merged[DISABLED_TOOLS] = _united(base[DISABLED_TOOLS], specific[DISABLED_TOOLS])
+    return merged
+
+
 def _united(base: Sequence[Any], specific: Sequence[Any]) -> list[Any]:
     result = list(base)
     # By canonical JSON: entries may be objects, and in Python True == 1.
@@ -129,6 +144,18 @@ def settings_problems(settings: Settings, path: str = "spec.settings") -> list[t
             (f"{path}.availableModels", "only spec.availableModels is enforced, and it is written here: move it there")
         )
     problems.extend(_shape_problems(settings, (), path))
+    return problems
+
+
+def desktop_problems(desktop: Settings, path: str = "spec.desktop") -> list[tuple[str, str]]:
+    """(field path, message) of everything that keeps Claude Desktop's configuration from being merged and served."""
+    problems = list(json_problems(desktop, path))
+    for key in (DISABLED_TOOLS, ALLOWED_HOSTS):
+        value = desktop.get(key, [])
+        if not isinstance(value, list):
+            problems.append((f"{path}.{key}", f"must be a list, is {_kind(value)}"))
+        elif not all(isinstance(entry, str) for entry in value):
+            problems.append((f"{path}.{key}", "must be a list of strings"))
     return problems
 
 

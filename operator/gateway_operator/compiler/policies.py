@@ -24,7 +24,7 @@ from gateway_operator.compiler.catalogue import Catalogue
 from gateway_operator.compiler.findings import Finding, Severity, error, warning
 from gateway_operator.compiler.inventory import BINDING, Checked
 from gateway_operator.compiler.layers import ANY_UPSTREAM, Access, Layer, Statement, over
-from gateway_operator.compiler.merge import settings_problems
+from gateway_operator.compiler.merge import desktop_problems, settings_problems
 from gateway_operator.compiler.salvage import salvaged_matches, salvaged_priority
 from gateway_operator.compiler.snapshot import ObjectRef
 
@@ -149,6 +149,10 @@ def _semantic_problems(ref: ObjectRef, spec: api.GatewayPolicySpec, surroundings
         problems += [
             error(ref, path, Reason.POLICY_INVALID, message) for path, message in settings_problems(spec.settings)
         ]
+    if spec.desktop is not None:
+        problems += [
+            error(ref, path, Reason.POLICY_INVALID, message) for path, message in desktop_problems(spec.desktop)
+        ]
     if spec.spend_limits and not surroundings.has_store:
         message = f"{surroundings.gateway} has no store to count spend in: set spec.store there"
         problems.append(error(ref, "spec.spendLimits", Reason.STORE_REQUIRED, message))
@@ -163,6 +167,7 @@ def _statement(
         models=_models(ref, spec.available_models, surroundings, findings),
         upstreams=_upstreams(ref, spec.providers, surroundings, findings),
         settings=spec.settings,
+        desktop=spec.desktop,
         rate_limits=None if spec.rate_limits is None else spec.rate_limits.model_dump(by_alias=True, exclude_none=True),
     )
     return Statement(ref, layer, tuple(spec.spend_limits))
@@ -273,6 +278,7 @@ class _Finisher:
             models=None if layer.models is None else tuple(sorted(layer.models)),
             upstreams=None if upstreams is None else tuple(sorted(upstreams)),
             settings=self._document(layer),
+            desktop=None if layer.desktop is None else dict(layer.desktop),
         )
 
     def _document(self, layer: Layer) -> str | None:

@@ -13,6 +13,7 @@ from gateway_proxy.identity.authentication import Authentication
 from gateway_proxy.identity.developer_keys import DeveloperKeys
 from gateway_proxy.identity.principal import Principal
 from gateway_proxy.policy.effective import EffectivePolicy, ModelGrant
+from gateway_proxy.policy.settings_document import SettingsDocuments
 from gateway_proxy.providers import Pools, UpstreamClient, build
 from gateway_proxy.telemetry.metrics import Series
 
@@ -47,6 +48,7 @@ class LiveConfiguration:
         self.revision: str = bundle.index.revision
         self.sequence: int = bundle.index.sequence
         self.names = ModelNames(configuration.models)
+        self.settings = SettingsDocuments(configuration)
         self._built = _clients(bundle, pools=pools, previous=previous)
         self.upstreams: tuple[UpstreamClient, ...] = tuple(built.client for built in self._built.values())
         """In the order to try."""

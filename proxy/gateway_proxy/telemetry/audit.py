@@ -34,6 +34,8 @@ class AuditLog:
     """Writes lines to a file descriptor from a thread of its own."""
 
     def __init__(self, descriptor: int = 1, *, queue_lines: int = QUEUE_LINES) -> None:
+        self.wanted = True
+        """Whether the configuration in force asks for lines; without one they are written."""
         self.dropped = 0
         """Lines lost: the queue was full, or the reader has gone."""
         self._descriptor = descriptor
@@ -49,6 +51,8 @@ class AuditLog:
     def write(self, line: Line) -> None:
         """Renders and queues a line. Never blocks: with a full queue the line is lost,
         rather than an older one, so that what is there stays a whole sequence."""
+        if not self.wanted:
+            return
         if len(self._queue) >= self._limit:
             self.dropped += 1
             return
@@ -222,6 +226,22 @@ def refusal_line(
         line["model"] = model
     if session_id is not None:
         line["session_id"] = session_id
+    return line
+
+
+def delivery_line(
+    event: str, *, request_id: str, principal: Principal, policy: str, status: int, checksum: str | None = None
+) -> Line:
+    """`managed.serve`, `desktop_bootstrap.serve` or `desktop_bootstrap.denied`; `policy` decided for the caller."""
+    line: Line = {
+        "event": event,
+        "request_id": request_id,
+        **principal.audit_fields,
+        "policy": policy,
+        "status": status,
+    }
+    if checksum is not None:
+        line["checksum"] = checksum
     return line
 
 

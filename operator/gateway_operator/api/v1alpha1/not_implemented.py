@@ -30,6 +30,7 @@ ACTED_ON: Final[dict[type[BaseModel], dict[str, frozenset[str]]]] = {
         "spec.http.maxRequestBytes": frozenset(),
         "spec.http.maxBufferedBytes": frozenset(),
         "spec.drain": frozenset(),
+        "spec.audit.stdout": frozenset(),
         "spec.egress.proxyURL": frozenset(),
         "spec.egress.noProxy": frozenset(),
         "spec.egress.caRef": frozenset(),
@@ -54,6 +55,8 @@ ACTED_ON: Final[dict[type[BaseModel], dict[str, frozenset[str]]]] = {
         "spec.access": frozenset(),
         "spec.availableModels": frozenset(),
         "spec.providers": frozenset(),
+        "spec.settings": frozenset(),
+        "spec.desktop": frozenset(),
     },
 }
 """By kind, the fields with everything below them; where values are named, those values only."""
