@@ -65,6 +65,7 @@ class ClientRequest:
 
     __slots__ = (
         "chunked",
+        "client",
         "closes",
         "connection",
         "headers",
@@ -95,6 +96,8 @@ class ClientRequest:
         self.request_id = request_id_of(message.headers.get("x-client-request-id"))
         self.started = False
         """Whether the answer's head has been written."""
+        self.client = ""
+        """The address that the request comes from, as far as trusted proxies tell; empty before the server knows."""
 
     def __repr__(self) -> str:
         return f"<ClientRequest {self.method} {self.path} {self.request_id}>"

@@ -117,6 +117,16 @@ def credential_too_long(limit: int) -> GatewayError:
     )
 
 
+def address_denied(client: str) -> GatewayError:
+    """`client`: the address as the gateway sees it."""
+    return _error(
+        403,
+        f"this gateway takes no requests from your address {client}: connect from the corporate network or its VPN; "
+        "if you do already, give this address to your gateway's administrator",
+        reason="AddressDenied",
+    )
+
+
 # --- what they may do ------------------------------------------------------------------------------------------------
 
 

@@ -1,6 +1,9 @@
 """Every path of the gateway and what serves it."""
 
+from typing import Final
+
 from gateway_proxy import errors
+from gateway_proxy.access.addresses import plain
 from gateway_proxy.client_request import ClientRequest
 from gateway_proxy.errors import GatewayError
 from gateway_proxy.inference.handler import Inference
@@ -11,6 +14,9 @@ from gateway_proxy.telemetry.audit import refusal_line
 from gateway_proxy.timeouts import Timeouts
 from gateway_proxy.upstream.ticker import Ticker
 from gateway_proxy.web import dispatch
+
+PROBES: Final = frozenset({"/healthz", "/readyz"})
+"""Paths that are open to every address: the kubelet's, a load balancer's."""
 
 
 def build_server(services: Services, *, ticker: Ticker, timeouts: Timeouts | None = None) -> GatewayServer:
@@ -27,6 +33,24 @@ def build_server(services: Services, *, ticker: Ticker, timeouts: Timeouts | Non
     def refused(error: GatewayError) -> None:
         services.metrics.refused(error.reason)
 
+    def audited(error: GatewayError, request: ClientRequest) -> None:
+        line = refusal_line(error, request_id=request.request_id, path=request.path, client=request.client)
+        services.audit.write(line)
+
+    def admit(request: ClientRequest) -> None:
+        """Finds where the request comes from. Raises GatewayError (403) where none may come from there."""
+        live = services.holder.current
+        peer = request.connection.peer
+        if live is None:
+            request.client = plain(peer)
+            return
+        request.client, admitted = live.addresses.origin(peer, request.headers)
+        if not admitted and request.path not in PROBES:
+            error = errors.address_denied(request.client)
+            refused(error)
+            audited(error, request)
+            raise error
+
     def telling(handler: Handler) -> Handler:
         """Counts the refusals of a handler, and tells in the audit log who was turned away."""
 
@@ -36,7 +60,7 @@ def build_server(services: Services, *, ticker: Ticker, timeouts: Timeouts | Non
             except GatewayError as error:
                 refused(error)
                 if error.status in (401, 403):
-                    services.audit.write(refusal_line(error, request_id=request.request_id, path=request.path))
+                    audited(error, request)
                 raise
 
         return told
@@ -61,4 +85,4 @@ def build_server(services: Services, *, ticker: Ticker, timeouts: Timeouts | Non
     routes["/user/bootstrap"] = telling(delivery.desktop_bootstrap)
     routes["/v1/messages"] = inference.messages
     routes["/v1/messages/count_tokens"] = inference.count_tokens
-    return GatewayServer(routes, drain=services.drain, ticker=ticker, timeouts=timeouts, refused=refused)
+    return GatewayServer(routes, drain=services.drain, ticker=ticker, timeouts=timeouts, refused=refused, admit=admit)

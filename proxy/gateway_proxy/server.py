@@ -60,14 +60,17 @@ class GatewayServer(web.Server):
         ticker: Ticker,
         timeouts: Timeouts | None = None,
         refused: Callable[[GatewayError], None] = lambda error: None,
+        admit: Callable[[ClientRequest], None] = lambda request: None,
     ) -> None:
-        """`refused` is told of each answer to something that was no request, or to no path."""
+        """`refused` is told of each answer to something that was no request, or to no path. `admit` sees each request
+        first; it may raise GatewayError."""
         super().__init__(_unused, handler_cancellation=True, access_log=None)
         self.routes = routes
         self.drain = drain
         self.ticker = ticker
         self.timeouts = timeouts or Timeouts()
         self.refused = refused
+        self.admit = admit
         self.idle_seconds = self.timeouts.idle
         """How long a connection may lie without a request."""
 
@@ -100,7 +103,17 @@ async def _unused(request: web.BaseRequest) -> web.StreamResponse:
 class ClientConnection(RequestHandler):
     """aiohttp's connection with a request loop of our own: no request object, no task and no router per request."""
 
-    __slots__ = ("_farewell", "_head_bytes", "_server", "_since", "_unparsed_bytes", "flow", "reading", "ticking")
+    __slots__ = (
+        "_farewell",
+        "_head_bytes",
+        "_server",
+        "_since",
+        "_unparsed_bytes",
+        "flow",
+        "peer",
+        "reading",
+        "ticking",
+    )
 
     def __init__(self, server: GatewayServer, loop: asyncio.AbstractEventLoop) -> None:
         super().__init__(
@@ -122,6 +135,8 @@ class ClientConnection(RequestHandler):
         """Since and with the packet in which the last head ended: no head behind it is longer."""
         self._since = loop.time()
         self._farewell: asyncio.Future[None] | None = None
+        self.peer = ""
+        """The address at the other end, as the socket says it."""
         self.flow: Flow | None = None
         """Who is to stop while the client takes no more bytes."""
         self.reading: BodyReading | None = None
@@ -143,6 +158,9 @@ class ClientConnection(RequestHandler):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
+        address = transport.get_extra_info("peername")
+        if isinstance(address, tuple):
+            self.peer = address[0]
         self._server.ticker.add(self)
 
     def connection_lost(self, exc: BaseException | None) -> None:
@@ -267,6 +285,7 @@ class ClientConnection(RequestHandler):
 
     async def _serve(self, request: ClientRequest) -> None:
         try:
+            self._server.admit(request)
             handler = self._server.routes.get(request.path)
             if handler is None:
                 error = errors.not_found()

@@ -19,6 +19,8 @@ class Services:
     holder: Holder = field(default_factory=Holder)
     metrics: Metrics = field(default_factory=Metrics)
     drain: Drain = field(default_factory=Drain)
+    live_pods: int = 1
+    """How many pods of this gateway share its limits, this one included."""
 
     def __post_init__(self) -> None:
         self.metrics.open_streams = lambda: self.drain.open_streams

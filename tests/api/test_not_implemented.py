@@ -26,6 +26,7 @@ def _paths(case: str) -> list[str]:
         "gatewaydeployment/accepted-allowed-bindings-by-selector",
         "gatewaydeployment/accepted-egress-no-proxy",
         "gatewaydeployment/accepted-null-is-unset",
+        "gatewaydeployment/accepted-addresses-of-both-families",
         "gatewaydeployment/accepted-autoscaling",
         "gatewaydeployment/accepted-exposure-http-route",
         "gatewaydeployment/accepted-network-policy-peers",
@@ -47,7 +48,6 @@ def test_nothing_to_say(case: str) -> None:
     [
         ("gatewaydeployment/accepted-store-embedded", ["spec.store"]),
         ("gatewaydeployment/accepted-oidc-public-client", ["spec.identity.oidc", "spec.store"]),
-        ("gatewaydeployment/accepted-addresses-of-both-families", ["spec.http.denyCIDRs", "spec.http.trustedProxies"]),
         ("providerbinding/accepted-anthropic-workload-identity", ["spec.anthropic.workloadIdentity"]),
         ("providerbinding/accepted-bedrock-bearer-token", ["spec.bedrock", "spec.type"]),
         ("gatewaypolicy/accepted-everything", ["spec.rateLimits", "spec.spendLimits"]),

@@ -15,6 +15,10 @@ PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 API_VERSION = "claude-gateway.dev/v1alpha1"
 _BLOCK = re.compile(r"```yaml\n(.*?)```", re.DOTALL)
 _URL = "https://claude.corp.example"
+_OF_A_GATEWAY = {
+    *("networkPolicy", "exposure", "identity", "autoscaling", "podTemplate", "resources"),
+    *("http", "safeguards", "spend"),
+}
 
 
 def _whole(document: dict[str, Any]) -> dict[str, Any] | None:
@@ -22,11 +26,11 @@ def _whole(document: dict[str, Any]) -> dict[str, Any] | None:
     if "kind" in document:
         return document if document.get("apiVersion") == API_VERSION else None
     kind, spec = "GatewayDeployment", document.get("spec", document)
-    if "matches" in spec:
+    if spec.keys() & {"matches", "rateLimits"}:
         kind, spec = "GatewayPolicy", {"gatewayRefs": [{"name": "corp"}], **spec}
     elif "annotations" in spec:
         spec = {"publicURL": _URL, "exposure": {"type": "Ingress", "ingress": spec}}
-    elif spec.keys() & {"networkPolicy", "exposure", "identity", "autoscaling", "podTemplate", "resources"}:
+    elif spec.keys() & _OF_A_GATEWAY:
         spec = {"publicURL": _URL, **spec}
     elif "spec" not in document:
         return None

@@ -15,6 +15,7 @@ from gateway_operator.api.v1alpha1.conditions import Reason
 from gateway_operator.compiler import gateway as gateway_parts
 from gateway_operator.compiler.bindings import CompiledBinding, compile_binding
 from gateway_operator.compiler.catalogue import gateway_catalogue
+from gateway_operator.compiler.clients import client_findings, clients
 from gateway_operator.compiler.findings import Finding, error, warning
 from gateway_operator.compiler.gateway import StoreDefault
 from gateway_operator.compiler.inventory import GATEWAY, POLICY, Attachable, Checked, Inventory, Validation, validated
@@ -101,6 +102,7 @@ def _compile(inventory: Inventory, ref: ObjectRef, store_default: StoreDefault) 
         return Compiled(configuration=None, findings=tuple(sorted(findings)))
     findings += gateway_parts.store_findings(gateway, ref, store_default)
     findings += gateway_parts.shape_findings(gateway, ref, store_default)
+    findings += client_findings(gateway, ref)
     refused = any(finding.reason == Reason.STORE_REQUIRED for finding in findings)
 
     catalogue, problems = gateway_catalogue(gateway, ref)
@@ -134,6 +136,7 @@ def _compile(inventory: Inventory, ref: ObjectRef, store_default: StoreDefault) 
     configuration = Configuration(
         gateway=gateway_parts.identity(gateway, ref),
         limits=gateway_parts.limits(gateway),
+        clients=clients(gateway),
         egress=egress,
         models=catalogue.models,
         upstreams=tuple(upstreams),

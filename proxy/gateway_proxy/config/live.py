@@ -9,6 +9,7 @@ from gateway_config.callers import PolicyIndex
 from gateway_config.contract import Configuration, Policy, Upstream
 from gateway_config.models import ModelNames
 from gateway_proxy import errors
+from gateway_proxy.access.addresses import AddressRules
 from gateway_proxy.identity.authentication import Authentication
 from gateway_proxy.identity.developer_keys import DeveloperKeys
 from gateway_proxy.identity.principal import Principal
@@ -47,6 +48,7 @@ class LiveConfiguration:
         self.configuration: Configuration = configuration
         self.revision: str = bundle.index.revision
         self.sequence: int = bundle.index.sequence
+        self.addresses = AddressRules(configuration.clients)
         self.names = ModelNames(configuration.models)
         self.settings = SettingsDocuments(configuration)
         self._built = _clients(bundle, pools=pools, previous=previous)

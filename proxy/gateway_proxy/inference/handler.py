@@ -231,6 +231,7 @@ class _Run:
                 principal=self._principal,
                 model=self._model,
                 session_id=session,
+                client=request.client,
             )
         )
 
@@ -284,6 +285,7 @@ class _Run:
                 usage=usage,
                 stream=self._stream,
                 session_id=request.headers.get("x-claude-code-session-id"),
+                client=request.client,
                 outcome=outcome,
             )
         )

@@ -160,6 +160,7 @@ def inference_line(
     usage: Usage | None,
     stream: bool,
     session_id: str | None,
+    client: str = "",
     outcome: str = "completed",
 ) -> Line:
     """An `inference` event. `model` is the canonical id; `outcome` a constant such as `completed`, `client_gone`,
@@ -183,6 +184,8 @@ def inference_line(
         line["first_byte_ms"] = round(first_byte_milliseconds, 1)
     if session_id is not None:
         line["session_id"] = session_id
+    if client:
+        line["client"] = client
     if usage is not None:
         line["tokens"] = _tokens(usage)
         if usage.estimated:
@@ -211,8 +214,10 @@ def refusal_line(
     principal: Principal | None = None,
     model: str | None = None,
     session_id: str | None = None,
+    client: str = "",
 ) -> Line:
-    """`auth.denied` for a caller that is not known, `access.denied` for one who asked for what they may not have."""
+    """`auth.denied` for a caller that is not known, `access.denied` for one who asked for what they may not have; with
+    the client's address, where that is known."""
     line: Line = {
         "event": "auth.denied" if error.status == 401 else "access.denied",
         "request_id": request_id,
@@ -220,6 +225,8 @@ def refusal_line(
         "status": error.status,
         "path": path,
     }
+    if client:
+        line["client"] = client
     if principal is not None:
         line |= principal.audit_fields
     if model is not None:
