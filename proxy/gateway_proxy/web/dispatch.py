@@ -5,7 +5,7 @@ from typing import Final, NamedTuple
 
 from gateway_proxy import errors
 from gateway_proxy.services import Services
-from gateway_proxy.web import landing, protocol_page
+from gateway_proxy.web import pages, protocol_page
 from gateway_proxy.web.responses import Response
 
 TEXT: Final = {"content-type": "text/plain; charset=utf-8", "cache-control": "no-store"}
@@ -44,7 +44,10 @@ async def answer(
 
 def _landing(asked: Asked) -> Response:
     current = asked.services.holder.current
-    return landing.page(current.configuration.gateway.public_url if current is not None else None)
+    if current is None:
+        return pages.landing(None, sign_in=False)
+    configuration = current.configuration
+    return pages.landing(configuration.gateway.public_url, sign_in=bool(configuration.identity_providers))
 
 
 def _ready(asked: Asked) -> Response:

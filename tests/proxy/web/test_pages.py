@@ -1,19 +1,15 @@
 """The small paths, as functions."""
 
 import asyncio
-import base64
-import hashlib
-import re
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.proxy.configurations import ALICE_KEY, UPSTREAM_KEY
 
 from gateway_proxy.errors import TYPE_OF_STATUS, GatewayError
 from gateway_proxy.services import Services
 from gateway_proxy.telemetry.audit import AuditLog
-from gateway_proxy.web import dispatch, landing
+from gateway_proxy.web import dispatch
 from gateway_proxy.web.responses import Response
 
 
@@ -59,29 +55,6 @@ def test_without_a_configuration_it_is_not_ready(services: Services) -> None:
     with pytest.raises(GatewayError) as caught:
         get(services, "/v1/models")
     assert (caught.value.status, caught.value.type) == (503, "api_error")
-
-
-def test_the_landing_page_is_strict_and_shows_the_address() -> None:
-    answer = landing.page("https://claude.corp.example")
-    page = answer.body.decode()
-    assert "export ANTHROPIC_BASE_URL=https://claude.corp.example" in page
-    style = re.search(r"<style>(.*?)</style>", page, re.DOTALL)
-    assert style is not None
-    digest = base64.b64encode(hashlib.sha256(style[1].encode()).digest()).decode()
-    policy = answer.headers["content-security-policy"]
-    assert policy.startswith("default-src 'none'")
-    assert f"style-src 'sha256-{digest}'" in policy
-    assert "<script" not in page
-    assert "style=" not in page
-    assert not re.search(r"(?:src|href)=[\"']?(?:https?:)?//", page)
-    assert "prefers-color-scheme: dark" in page
-    assert ALICE_KEY not in page
-    assert UPSTREAM_KEY not in page
-
-
-def test_an_address_cannot_become_markup() -> None:
-    page = landing.page('https://x"><script>alert(1)</script>').body.decode()
-    assert "<script>" not in page
 
 
 def test_the_contract_page_lists_paths_and_statuses(services: Services) -> None:
