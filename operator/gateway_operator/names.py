@@ -29,6 +29,8 @@ APPLIED_ANNOTATION: Final = f"{PREFIX}applied"
 
 DEVELOPER_KEY_TYPE: Final = f"{PREFIX}developer-key"
 ADMIN_KEY_TYPE: Final = f"{PREFIX}admin-key"
+KEY_TYPES: Final = (DEVELOPER_KEY_TYPE, ADMIN_KEY_TYPE)
+"""Of Secrets that belong to a gateway by their label, and to which no reference leads."""
 
 
 def config_secret(gateway: str, part: int = 0) -> str:

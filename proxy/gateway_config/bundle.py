@@ -9,14 +9,14 @@ index that is older or newer than the parts beside it: the digests show that, an
 import gzip
 import json
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from gateway_config.canonical import canonical_json, document, revision_of, sha256_hex
-from gateway_config.contract import CONTRACT_VERSION, Configuration, Credential, Sha256Hex, SigningKey
+from gateway_config.contract import CONTRACT_VERSION, Configuration, Credential, Sha256Hex, SigningKey, Value
 
 PART_BYTES = 900 * 1024
 """A Secret holds 1 MiB of data in all; the rest of it is left for the index."""
@@ -191,12 +191,26 @@ def _credentials(raw: bytes) -> dict[str, str]:
 
 
 def _check_credentials(configuration: Configuration, credentials: Mapping[str, str]) -> None:
-    wanted: list[tuple[str, Credential | SigningKey]] = [
-        *((f"the credential of {upstream.name}", upstream.credential) for upstream in configuration.upstreams),
-        *((f"the signing key {key.kid}", key) for key in configuration.signing_keys),
-    ]
-    for what, value_of in wanted:
+    for what, value_of in _values(configuration):
         value = credentials.get(value_of.name)
         # A lone surrogate has no UTF-8 form; replaced, it has another digest.
         if value is None or sha256_hex(value.encode(errors="replace")) != value_of.sha256:
             raise BundleError("ConfigIncomplete", f"{what} is of another revision")
+
+
+def _values(configuration: Configuration) -> Iterator[tuple[str, Credential | SigningKey | Value]]:
+    """Everything that the credentials file must hold, and what it is."""
+    for upstream in configuration.upstreams:
+        yield f"the credential of {upstream.name}", upstream.credential
+    for key in configuration.signing_keys:
+        yield f"the signing key {key.kid}", key
+    for provider in configuration.identity_providers:
+        if provider.client_secret is not None:
+            yield f"the client secret of {provider.name}", provider.client_secret
+        if provider.google_groups is not None:
+            yield f"the service account of {provider.name}", provider.google_groups.service_account
+    if configuration.store is not None and configuration.store.url is not None:
+        yield "the store's URL", configuration.store.url
+    for destination in configuration.telemetry.destinations:
+        for header, value in destination.headers.items():
+            yield f"the header {header} of {destination.name}", value

@@ -31,6 +31,9 @@ def _paths(case: str) -> list[str]:
         "gatewaydeployment/accepted-exposure-http-route",
         "gatewaydeployment/accepted-network-policy-peers",
         "gatewaydeployment/accepted-pod-template",
+        "gatewaydeployment/accepted-oidc-every-field",
+        "gatewaydeployment/accepted-oidc-public-client",
+        "gatewaydeployment/accepted-store-embedded",
         "providerbinding/accepted-smallest",
         "providerbinding/accepted-anthropic-oauth-token",
         "providerbinding/accepted-listed-models-only",
@@ -46,8 +49,6 @@ def test_nothing_to_say(case: str) -> None:
 @pytest.mark.parametrize(
     ("case", "paths"),
     [
-        ("gatewaydeployment/accepted-store-embedded", ["spec.store"]),
-        ("gatewaydeployment/accepted-oidc-public-client", ["spec.identity.oidc", "spec.store"]),
         ("providerbinding/accepted-anthropic-workload-identity", ["spec.anthropic.workloadIdentity"]),
         ("providerbinding/accepted-bedrock-bearer-token", ["spec.bedrock", "spec.type"]),
         ("gatewaypolicy/accepted-everything", ["spec.rateLimits", "spec.spendLimits"]),

@@ -128,3 +128,34 @@ def test_a_secret_pasted_in_place_of_its_name_is_not_told(manifests: Path) -> No
         assert result.returncode == 1
         assert "binding.yaml:8: spec.anthropic.apiKeySecretRef" in result.stdout
         assert "canary7f3" not in result.stdout + result.stderr
+
+
+SIGN_IN = """  identity:
+    oidc:
+      - name: google
+        issuer: https://accounts.google.com
+        clientID: 1234.apps.googleusercontent.com
+        clientSecretRef: {name: google, key: client-secret}
+        googleGroups: {serviceAccountSecretRef: {name: google}, adminEmail: admin@corp.example}
+"""
+POSTGRES = "  store: {type: Postgres, postgres: {urlSecretRef: {name: gateway-db, key: url}}}\n"
+
+
+def test_values_of_sign_ins_that_are_elsewhere_are_warnings(manifests: Path) -> None:
+    write(manifests, {"gateway.yaml": GATEWAY + SIGN_IN + POSTGRES})
+    result = running.run("lint", manifests, "-o", "json")
+    assert result.returncode == 0, result.stdout
+    found = {(each["field"], each["reason"]) for each in json.loads(result.stdout)["findings"]}
+    assert found == {
+        ("spec.identity.oidc[0].clientSecretRef", "SecretNotFound"),
+        ("spec.identity.oidc[0].googleGroups.serviceAccountSecretRef", "SecretNotFound"),
+        ("spec.store.postgres.urlSecretRef", "SecretNotFound"),
+    }
+    assert running.run("render", manifests).returncode == 0
+
+
+def test_sign_ins_without_a_store(manifests: Path) -> None:
+    write(manifests, {"gateway.yaml": GATEWAY + SIGN_IN})
+    result = running.run("lint", manifests)
+    assert result.returncode == 1
+    assert "spec.identity.oidc: needs a store for sign-in sessions: set spec.store" in result.stdout

@@ -27,6 +27,20 @@ from gateway_operator.compiler import (
 )
 
 PEM = f"-----BEGIN CERTIFICATE-----\n{base64.b64encode(b'0certificate').decode()}\n-----END CERTIFICATE-----\n"
+OKTA: dict[str, Any] = {
+    "name": "okta",
+    "issuer": "https://corp.okta.com",
+    "clientID": "0oa1",
+    "clientSecretRef": {"name": "okta", "key": "client-secret"},
+    "extraAuthParams": {"prompt": "login", "acr_values": "mfa"},
+    "allowedGroups": ["b", "a"],
+}
+GITHUB: dict[str, Any] = {
+    "name": "github",
+    "issuer": "https://token.actions.githubusercontent.com",
+    "audience": "https://claude.corp.example",
+    "rules": [{"match": {"repository_owner": "corp", "environment": "prod"}, "user": "ci:{repository}"}],
+}
 FOREIGN = [{"name": "corp", "namespace": "claude"}]
 
 
@@ -36,7 +50,13 @@ def world() -> Snapshot:
         gateway(
             allowedBindings={"namespaces": {"from": "All"}},
             allowedPolicies={"namespaces": {"from": "Selector", "selector": {"matchLabels": {"claude": "yes"}}}},
-            identity={"developerKeys": {"allowedGroups": ["ci", "dev"], "maxTTL": "720h"}},
+            identity={
+                "developerKeys": {"allowedGroups": ["ci", "dev"], "maxTTL": "720h"},
+                "oidc": [OKTA, {**OKTA, "name": "second", "clientID": "2"}],
+                "workloads": [GITHUB, {**GITHUB, "name": "second", "audience": "another"}],
+            },
+            store={"type": "Postgres", "postgres": {"urlSecretRef": {"name": "db", "key": "url"}}},
+            spend={"adminGroups": ["ops", "finance"]},
             models={"custom": [{"id": "claude-internal-1"}, {"id": "claude-haiku-4-5", "displayName": "Small"}]},
             egress={"caRef": {"kind": "ConfigMap", "name": "ca", "key": "ca.crt"}},
         ),
@@ -65,6 +85,8 @@ def world() -> Snapshot:
         key("a", groups="ci", expires="1970-01-02T00:00:00Z", created=0),
         key("b", user="bob", groups="dev", expires="1970-01-02T00:00:00Z"),
         key("c", groups="root", expires="1970-01-02T00:00:00Z"),
+        secret("okta", client_secret=CANARY + "-okta"),
+        secret("db", url=f"postgresql://gateway:{CANARY}@db/gateway"),
         ConfigMap(namespace="claude", name="ca", data={"ca.crt": PEM}),
         namespaces={"claude": {"claude": "yes"}, "team-a": {"claude": "yes"}},
     )
@@ -209,7 +231,7 @@ def parts(configuration: Configuration) -> dict[tuple[str, str], Any]:
     found |= {("policy", each.name): each for each in configuration.policies}
     found["policy", "base"] = configuration.base
     found |= {("key", each.name): each for each in configuration.developer_keys}
-    for member in ("gateway", "limits", "egress", "models", "subscription_passthrough"):
+    for member in ("gateway", "limits", "egress", "models", "store", "identity_providers", "workload_issuers"):
         found[member, ""] = getattr(configuration, member)
     return found
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -10,10 +11,11 @@ from tests.reconcile import world
 
 from gateway_operator.compiler import ObjectRef
 from gateway_operator.kube.client import Object
-from gateway_operator.kube.errors import ForbiddenError
+from gateway_operator.kube.errors import ForbiddenError, UnavailableError
 from gateway_operator.kube.resources import NAMESPACES, ResourceKind
-from gateway_operator.reconcile.fetch import Gathered, gather, references
+from gateway_operator.reconcile.fetch import Gathered, confirm_missing, gather, references
 
+GOOGLE = {"serviceAccountSecretRef": {"name": "google"}, "adminEmail": "a@corp.example"}
 CORP = ObjectRef("GatewayDeployment", "claude", "corp")
 
 
@@ -85,26 +87,28 @@ async def test_the_smallest_gateway() -> None:
         "list GatewayPolicy claude",
         "list ProviderBinding claude",
         "list Secret claude",
+        "list Secret claude",
     ]
     (secret,) = found.snapshot.secrets
     assert secret.created == 1_798_761_600
     assert {resource.age for resource in found.snapshot.resources} == {("2027-01-01T00:00:00Z",)}
 
 
-async def test_a_developer_key_that_a_binding_names_is_no_credential() -> None:
-    key = world.secret(
-        "claude",
-        type="claude-gateway.dev/developer-key",
-        stringData={"sha256": "a" * 64, "user": "alice"},
-    )
+@pytest.mark.parametrize("kind", ["developer-key", "admin-key"])
+async def test_a_key_that_a_binding_names_is_no_credential(kind: str) -> None:
+    key = world.secret("claude", type=f"claude-gateway.dev/{kind}", stringData={"sha256": "a" * 64, "user": "alice"})
     found = await gathered(FakeReader(world.gateway("claude"), world.binding("claude"), key))
     (secret,) = found.snapshot.secrets
     assert secret.data["user"] == b"alice"
+    assert ObjectRef("Secret", "claude", "anthropic") in found.keys
+    labelled = {**key, "metadata": {**key["metadata"], "labels": {"claude-gateway.dev/gateway": "corp"}}}
+    with pytest.raises(UnavailableError, match="a list lacks it"):
+        await confirm_missing(found.keys, replace(found, keys=frozenset()), reader=FakeReader(labelled))
 
 
 REFUSED = {
     "a service account's token": {"type": "kubernetes.io/service-account-token"},
-    "an admin key": {"type": "claude-gateway.dev/admin-key"},
+    "a Helm release": {"type": "helm.sh/release.v1"},
     "the operator's own": {
         "metadata": {
             "namespace": "claude",
@@ -175,10 +179,18 @@ def test_references_are_those_that_are_acted_on() -> None:
     manifest = world.gateway(
         "claude",
         egress={"caRef": {"kind": "Secret", "name": "ca", "key": "ca.crt"}},
-        identity={"oidc": [{"clientSecretRef": {"name": "okta", "key": "x"}}]},
+        identity={"oidc": [{"clientSecretRef": {"name": "okta", "key": "x"}, "googleGroups": GOOGLE}]},
+        store={"postgres": {"urlSecretRef": {"name": "db"}, "caRef": {"kind": "ConfigMap", "name": "db-ca"}}},
+        spend={"alerts": {"signingSecretRef": {"name": "alerts", "key": "hmac"}}},
         exposure={"type": "Ingress", "ingress": {"tlsSecretName": "tls"}},
     )
-    assert set(references(manifest)) == {ObjectRef("Secret", "claude", "ca")}
+    assert {f"{ref.kind} {ref.name}" for ref in references(manifest)} == {
+        "Secret ca",
+        "Secret okta",
+        "Secret google",
+        "Secret db",
+        "ConfigMap db-ca",
+    }
     assert set(references(world.binding("team"))) == {ObjectRef("Secret", "team", "anthropic")}
     assert list(references(world.policy("claude", settings={"apiKeySecretRef": {"name": "trap"}}))) == []
 

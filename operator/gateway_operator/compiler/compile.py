@@ -17,14 +17,16 @@ from gateway_operator.compiler.bindings import CompiledBinding, compile_binding
 from gateway_operator.compiler.catalogue import gateway_catalogue
 from gateway_operator.compiler.clients import client_findings, clients
 from gateway_operator.compiler.findings import Finding, error, warning
-from gateway_operator.compiler.gateway import StoreDefault
 from gateway_operator.compiler.inventory import GATEWAY, POLICY, Attachable, Checked, Inventory, Validation, validated
-from gateway_operator.compiler.keys import developer_keys, stray_keys
+from gateway_operator.compiler.keys import admin_keys, developer_keys, stray_keys
 from gateway_operator.compiler.layers import Statement
 from gateway_operator.compiler.policies import Surroundings, compile_policies
 from gateway_operator.compiler.references import GatewayName, admits, gateway_names
 from gateway_operator.compiler.salvage import salvaged_gateways
+from gateway_operator.compiler.sign_in import compile_sign_in
 from gateway_operator.compiler.snapshot import ObjectRef, Snapshot
+from gateway_operator.compiler.store import StoreDefault, compile_store, has_store
+from gateway_operator.compiler.workloads import compile_workloads
 
 _Attached = TypeVar("_Attached", Checked[ProviderBinding], Checked[GatewayPolicy])
 
@@ -100,10 +102,13 @@ def _compile(inventory: Inventory, ref: ObjectRef, store_default: StoreDefault) 
     gateway = checked.object
     if gateway is None:
         return Compiled(configuration=None, findings=tuple(sorted(findings)))
-    findings += gateway_parts.store_findings(gateway, ref, store_default)
-    findings += gateway_parts.shape_findings(gateway, ref, store_default)
+    store = compile_store(gateway, ref, inventory.values, store_default)
+    findings += store.findings
+    sign_in = compile_sign_in(gateway, ref, inventory.values)
+    findings += sign_in.findings
+    workloads, problems = compile_workloads(gateway, ref)
+    findings += problems
     findings += client_findings(gateway, ref)
-    refused = any(finding.reason == Reason.STORE_REQUIRED for finding in findings)
 
     catalogue, problems = gateway_catalogue(gateway, ref)
     findings += problems
@@ -125,11 +130,15 @@ def _compile(inventory: Inventory, ref: ObjectRef, store_default: StoreDefault) 
         catalogue=catalogue,
         upstream_models={upstream.name: upstream.models for upstream in upstreams},
         bindings=frozenset(f"{each.ref.namespace}/{each.ref.name}" for each in attached),
-        has_store=gateway_parts.has_store(gateway, store_default),
+        has_store=has_store(gateway, store_default),
+        identity_providers=frozenset(provider.name for provider in gateway.spec.identity.oidc),
+        workloads=frozenset(workload.name for workload in gateway.spec.identity.workloads),
     )
     policies = compile_policies(_attached(inventory.policies.values(), checked, inventory, findings), surroundings)
     findings += policies.findings
     keys, problems = developer_keys(inventory.secrets, gateway=ref, rules=gateway.spec.identity.developer_keys)
+    findings += problems
+    administrators, problems = admin_keys(inventory.secrets, gateway=ref)
     findings += problems
     findings += _lonely(ref, has_bindings=bool(attached), has_policies=bool(policies.policies or policies.base))
 
@@ -146,11 +155,19 @@ def _compile(inventory: Inventory, ref: ObjectRef, store_default: StoreDefault) 
         subscription_passthrough=gateway.spec.identity.subscription_passthrough,
         settings_documents=policies.settings_documents,
         audit=gateway_parts.audit(gateway),
+        identity_providers=tuple(sign_in.providers),
+        workload_issuers=workloads,
+        session=gateway_parts.session(gateway),
+        store=store.store,
+        admin_keys=administrators,
+        admin_groups=tuple(sorted(gateway.spec.spend.admin_groups)),
     )
     return Compiled(
-        configuration=None if refused else configuration,
+        configuration=None if store.refused else configuration,
         credentials={
-            binding.upstream.credential.name: binding.value for binding in bindings if binding.upstream is not None
+            **{binding.upstream.credential.name: binding.value for binding in bindings if binding.upstream is not None},
+            **sign_in.credentials,
+            **store.credentials,
         },
         findings=tuple(sorted(set(findings))),
         sources=Sources(

@@ -1,17 +1,10 @@
 """GatewayDeployment → the parts of the configuration that are the gateway's own."""
 
-from typing import Literal
-
-from gateway_config.contract import Audit, Egress, GatewayIdentity, Limits
+from gateway_config.contract import Audit, Egress, GatewayIdentity, Limits, Session
 from gateway_operator.api.v1alpha1 import GatewayDeployment
-from gateway_operator.api.v1alpha1.conditions import Reason
-from gateway_operator.api.v1alpha1.storage import StoreType
-from gateway_operator.compiler.findings import Finding, error, warning
+from gateway_operator.compiler.findings import Finding, error
 from gateway_operator.compiler.references import UnresolvedError, Values
 from gateway_operator.compiler.snapshot import ObjectRef
-
-StoreDefault = Literal["None", "Embedded"]
-"""What a gateway without `spec.store` has: nothing on a cluster, an embedded store in local mode."""
 
 
 def identity(gateway: GatewayDeployment, ref: ObjectRef) -> GatewayIdentity:
@@ -43,32 +36,10 @@ def egress(gateway: GatewayDeployment, ref: ObjectRef, values: Values) -> tuple[
     return Egress(proxy_url=settings.proxy_url or None, no_proxy=tuple(settings.no_proxy), ca_pem=ca_pem), findings
 
 
-def has_store(gateway: GatewayDeployment, store_default: StoreDefault) -> bool:
-    return gateway.spec.store.type != "None" or store_default != "None"
-
-
-def store_findings(gateway: GatewayDeployment, ref: ObjectRef, store_default: StoreDefault) -> list[Finding]:
-    """What the gateway asks for that only a store can keep."""
-    if has_store(gateway, store_default):
-        return []
-    spec = gateway.spec
-    wants = []
-    if spec.identity.oidc:
-        wants.append(("spec.identity.oidc", "sign-in sessions"))
-    if spec.audit.store:
-        wants.append(("spec.audit.store", "audit events"))
-    return [
-        error(ref, path, Reason.STORE_REQUIRED, f"needs a store for {what}: set spec.store (Embedded or Postgres)")
-        for path, what in wants
-    ]
-
-
-def shape_findings(gateway: GatewayDeployment, ref: ObjectRef, store_default: StoreDefault) -> list[Finding]:
-    """What an admin should know of the pods that the gateway asks for. Without a cluster there is nothing to scale."""
-    if gateway.spec.store.type != StoreType.EMBEDDED or store_default != "None":
-        return []
-    message = (
-        "Embedded: the store belongs to one pod: the gateway does not scale, and a rollout ends the pod before the "
-        "next one starts; for more than one pod take a Postgres store"
+def session(gateway: GatewayDeployment) -> Session:
+    settings = gateway.spec.session
+    return Session(
+        access_token_seconds=int(settings.access_token_ttl.seconds),
+        refresh_token_seconds=int(settings.refresh_token_ttl.seconds),
+        login_notice=settings.login_notice,
     )
-    return [warning(ref, "spec.store.type", Reason.SINGLE_POD, message)]

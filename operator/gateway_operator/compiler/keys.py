@@ -1,16 +1,16 @@
-"""Developer keys: Secrets of their own type that hold a key's hash and what it claims."""
+"""Developer and admin keys: Secrets of types of their own that hold a key's hash and whose it is."""
 
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 
-from gateway_config.contract import DeveloperKey
+from gateway_config.contract import AdminKey, DeveloperKey
 from gateway_operator.api.v1alpha1.conditions import Reason
 from gateway_operator.api.v1alpha1.identity import DeveloperKeys
 from gateway_operator.compiler.findings import Finding, error, warning
 from gateway_operator.compiler.snapshot import ObjectRef, Secret
-from gateway_operator.names import DEVELOPER_KEY_TYPE, GATEWAY_LABEL
+from gateway_operator.names import ADMIN_KEY_TYPE, DEVELOPER_KEY_TYPE, GATEWAY_LABEL, KEY_TYPES
 
 MAX_CLAIM = 256
 """Characters of a user id or a group's name."""
@@ -41,22 +41,11 @@ def developer_keys(
     request comes from could not be told. `maxTTL` is held against the Secret's creation time; where that is unknown
     (without a cluster) only that `expires` is there.
     """
-    mine = sorted(
-        (
-            secret
-            for secret in secrets
-            if secret.type == DEVELOPER_KEY_TYPE
-            and secret.namespace == gateway.namespace
-            and secret.labels.get(GATEWAY_LABEL) == gateway.name
-        ),
-        key=lambda secret: secret.name,
-    )
+    mine = _of_gateway(secrets, DEVELOPER_KEY_TYPE, gateway)
     if not rules.enabled:
         message = f"{gateway} takes no developer keys: set spec.identity.developerKeys.enabled there"
         return (), [warning(secret_ref(secret), "", Reason.DEVELOPER_KEYS_DISABLED, message) for secret in mine]
-    owners: dict[str, list[str]] = defaultdict(list)
-    for secret in mine:
-        owners[_hash(secret)].append(secret.name)
+    owners = _owners(mine)
     keys, findings = [], []
     for secret in mine:
         try:
@@ -66,13 +55,49 @@ def developer_keys(
     return tuple(keys), findings
 
 
+def admin_keys(secrets: Iterable[Secret], *, gateway: ObjectRef) -> tuple[tuple[AdminKey, ...], list[Finding]]:
+    """The keys for the Admin API of one gateway, sorted by name, and findings on those left out."""
+    mine = _of_gateway(secrets, ADMIN_KEY_TYPE, gateway)
+    owners = _owners(mine)
+    keys, findings = [], []
+    for secret in mine:
+        try:
+            digest = _digest(secret, owners)
+            holder = _claim(secret, "name", "must name who has the key")
+            name = f"{secret.namespace}/{secret.name}"
+            keys.append(AdminKey(name=name, sha256=digest, holder=holder, expires=_expires(secret)))
+        except _RefusedError as refused:
+            findings.append(error(secret_ref(secret), refused.path, refused.reason, str(refused)))
+    return tuple(keys), findings
+
+
+def _of_gateway(secrets: Iterable[Secret], kind: str, gateway: ObjectRef) -> list[Secret]:
+    """Sorted by name."""
+    found = (
+        secret
+        for secret in secrets
+        if secret.type == kind
+        and secret.namespace == gateway.namespace
+        and secret.labels.get(GATEWAY_LABEL) == gateway.name
+    )
+    return sorted(found, key=lambda secret: secret.name)
+
+
+def _owners(secrets: Iterable[Secret]) -> Mapping[str, list[str]]:
+    """Hash → names of the Secrets that hold it."""
+    owners: dict[str, list[str]] = defaultdict(list)
+    for secret in secrets:
+        owners[_hash(secret)].append(secret.name)
+    return owners
+
+
 def stray_keys(secrets: Iterable[Secret], gateways: Iterable[ObjectRef]) -> list[Finding]:
-    """Warnings on developer keys that no gateway will ever read."""
+    """Warnings on keys that no gateway will ever read."""
     known = {(gateway.namespace, gateway.name) for gateway in gateways}
     findings = []
     for secret in secrets:
         name = secret.labels.get(GATEWAY_LABEL)
-        if secret.type != DEVELOPER_KEY_TYPE or (secret.namespace, name) in known:
+        if secret.type not in KEY_TYPES or (secret.namespace, name) in known:
             continue
         path = f"metadata.labels[{GATEWAY_LABEL}]"
         if name is None:
@@ -84,23 +109,8 @@ def stray_keys(secrets: Iterable[Secret], gateways: Iterable[ObjectRef]) -> list
 
 
 def _key(secret: Secret, *, rules: DeveloperKeys, owners: Mapping[str, list[str]]) -> DeveloperKey:
-    if "/" in secret.name or not secret.name:
-        raise _RefusedError("metadata.name", Reason.KEY_INVALID, "is no name of a Kubernetes object")
-    digest = _hash(secret)
-    if not _SHA256.fullmatch(digest):
-        raise _RefusedError("data.sha256", Reason.KEY_INVALID, "must be the key's SHA-256 in 64 hexadecimal digits")
-    others = [name for name in owners[digest] if name != secret.name]
-    if others:
-        raise _RefusedError(
-            "data.sha256",
-            Reason.KEY_NOT_UNIQUE,
-            f"is also the hash in Secret {secret.namespace}/{others[0]}: one key cannot be two users; both are left "
-            "out until one is removed",
-        )
-    user = _text(secret, "user").strip()
-    if not user:
-        raise _RefusedError("data.user", Reason.KEY_INVALID, "must name the user")
-    _check_claim("data.user", user)
+    digest = _digest(secret, owners)
+    user = _claim(secret, "user", "must name the user")
     groups = sorted({line.strip() for line in _text(secret, "groups").splitlines()} - {""})
     for group in groups:
         _check_claim("data.groups", group)
@@ -115,6 +125,31 @@ def _key(secret: Secret, *, rules: DeveloperKeys, owners: Mapping[str, list[str]
     return DeveloperKey(
         name=f"{secret.namespace}/{secret.name}", sha256=digest, user=user, groups=tuple(groups), expires=expires
     )
+
+
+def _digest(secret: Secret, owners: Mapping[str, list[str]]) -> str:
+    if "/" in secret.name or not secret.name:
+        raise _RefusedError("metadata.name", Reason.KEY_INVALID, "is no name of a Kubernetes object")
+    digest = _hash(secret)
+    if not _SHA256.fullmatch(digest):
+        raise _RefusedError("data.sha256", Reason.KEY_INVALID, "must be the key's SHA-256 in 64 hexadecimal digits")
+    others = [name for name in owners[digest] if name != secret.name]
+    if others:
+        raise _RefusedError(
+            "data.sha256",
+            Reason.KEY_NOT_UNIQUE,
+            f"is also the hash in Secret {secret.namespace}/{others[0]}: one key cannot be two users; both are left "
+            "out until one is removed",
+        )
+    return digest
+
+
+def _claim(secret: Secret, member: str, missing: str) -> str:
+    value = _text(secret, member).strip()
+    if not value:
+        raise _RefusedError(f"data.{member}", Reason.KEY_INVALID, missing)
+    _check_claim(f"data.{member}", value)
+    return value
 
 
 def _hash(secret: Secret) -> str:

@@ -8,7 +8,7 @@ nothing of a part would open it.
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -43,6 +43,9 @@ class Surroundings:
     bindings: frozenset[str]
     """Names of the gateway's bindings, those left out too."""
     has_store: bool
+    identity_providers: frozenset[str]
+    workloads: frozenset[str]
+    """Names of those that the gateway has, those left out too."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -120,6 +123,7 @@ def _draft(checked: Checked[GatewayPolicy], surroundings: Surroundings, findings
         priority = spec.priority or 0
         problems = [*_semantic_problems(checked.ref, spec, surroundings)]
         findings += problems
+        findings += _unknown_sources(checked.ref, spec, surroundings)
         statement = _statement(checked.ref, spec, surroundings, findings)
     invalid = "; ".join(f"{problem.path}: {problem.message}" for problem in problems[:3]) or None
     if checked.object is None and invalid is None:
@@ -157,6 +161,27 @@ def _semantic_problems(ref: ObjectRef, spec: api.GatewayPolicySpec, surroundings
         message = f"{surroundings.gateway} has no store to count spend in: set spec.store there"
         problems.append(error(ref, "spec.spendLimits", Reason.STORE_REQUIRED, message))
     return problems
+
+
+def _unknown_sources(ref: ObjectRef, spec: api.GatewayPolicySpec, surroundings: Surroundings) -> Iterator[Finding]:
+    """Identity providers and workloads of the matches that the gateway does not have: a slip of the pen, mostly."""
+    gateway = surroundings.gateway
+    for position, match in enumerate(spec.matches):
+        for member, names, known, reason in (
+            (
+                "identityProviders",
+                match.identity_providers,
+                surroundings.identity_providers,
+                Reason.IDENTITY_PROVIDER_UNKNOWN,
+            ),
+            ("workloads", match.workloads, surroundings.workloads, Reason.WORKLOAD_UNKNOWN),
+        ):
+            place = "oidc" if member == "identityProviders" else "workloads"
+            for number, name in enumerate(names):
+                if name not in known:
+                    there = ", ".join(sorted(known)) or "nothing"
+                    message = f'"{name}" is not in spec.identity.{place} of {gateway}, which holds {there}'
+                    yield warning(ref, f"spec.matches[{position}].{member}[{number}]", reason, message)
 
 
 def _statement(

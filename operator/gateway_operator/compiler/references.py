@@ -64,19 +64,32 @@ class Values:
 
         One trailing newline is taken off: `echo` and editors put it there.
         """
-        secret = self._secret(namespace, ref.name)
-        raw = _entry(secret.data, ref.key, what=f"Secret {namespace}/{ref.name}", reason=Reason.SECRET_KEY_NOT_FOUND)
-        _check_host(secret, url)
-        try:
-            value = raw.decode("ascii")
-        except UnicodeDecodeError:
-            raise _invalid(ref, namespace, "holds bytes that no HTTP header can carry") from None
-        value = value.removesuffix("\n").removesuffix("\r")
-        if not value:
-            raise _invalid(ref, namespace, "is empty")
+        value = self.text(namespace, ref.name, ref.key, url=url)
+        if not value.isascii():
+            raise _invalid(ref, namespace, "holds bytes that no HTTP header can carry")
         if not value.isprintable() or " " in value:
             raise _invalid(ref, namespace, "holds white space or control characters: put one value there")
         return value
+
+    def text(self, namespace: str, name: str, key: str, *, url: str | None = None) -> str:
+        """A value as text, without one trailing newline; with `url`, meant for its host. Raises UnresolvedError."""
+        secret = self._secret(namespace, name)
+        what = f"Secret {namespace}/{name}"
+        raw = _entry(secret.data, key, what=what, reason=Reason.SECRET_KEY_NOT_FOUND)
+        if url is not None:
+            _check_host(secret, host_of(url))
+        try:
+            value = raw.decode().removesuffix("\n").removesuffix("\r")
+        except UnicodeDecodeError:
+            raise UnresolvedError(Reason.SECRET_INVALID, f"{what}, key {key}, is not UTF-8 text") from None
+        if not value:
+            raise UnresolvedError(Reason.SECRET_INVALID, f"{what}, key {key}, is empty")
+        return value
+
+    def check_host(self, namespace: str, name: str, host: str) -> None:
+        """Whether a Secret's value may go to a host that is part of the value, and so is not told. Raises
+        UnresolvedError."""
+        _check_host(self._secret(namespace, name), host.lower(), shown="the host in the value")
 
     def certificates(self, namespace: str, ref: CARef) -> str:
         """The PEM certificates that a `caRef` names, without what else lies beside them. Raises UnresolvedError."""
@@ -128,17 +141,16 @@ def _invalid(ref: SecretKeyRef, namespace: str, what: str) -> UnresolvedError:
     return UnresolvedError(Reason.SECRET_INVALID, f"Secret {namespace}/{ref.name}, key {ref.key}, {what}")
 
 
-def _check_host(secret: Secret, url: str) -> None:
+def _check_host(secret: Secret, host: str, *, shown: str = "") -> None:
     pinned = secret.annotations.get(HOSTS_ANNOTATION)
     if pinned is None:
         return
     allowed = [host.strip().lower() for host in pinned.split(",") if host.strip()]
-    host = host_of(url)
     if host not in allowed:
         raise UnresolvedError(
             Reason.SECRET_HOST_NOT_ALLOWED,
             f"the annotation {HOSTS_ANNOTATION} of Secret {secret.namespace}/{secret.name} lets its value go to "
-            f"{', '.join(allowed) or 'no host'}, not to {host or 'an address without a host'}",
+            f"{', '.join(allowed) or 'no host'}, not to {shown or host or 'an address without a host'}",
         )
 
 

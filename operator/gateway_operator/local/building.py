@@ -102,7 +102,7 @@ class Builder:
         configuration = overrides.served_at(compiled.configuration, self.public_url)
         credentials = compiled.credentials
         if self.demo is not None:
-            configuration, credentials = overrides.behind_demo(configuration, self.demo)
+            configuration, credentials = overrides.behind_demo(configuration, credentials, self.demo)
         return Build(
             gateway=gateway,
             configuration=configuration,

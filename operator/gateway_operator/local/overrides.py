@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any, NamedTuple
 
 from gateway_config.canonical import sha256_hex
-from gateway_config.contract import Configuration, Credential, Egress
+from gateway_config.contract import Configuration, Credential
 from gateway_operator.compiler import Resource, Secret, Snapshot
 
 DEMO_SECRET = "claude-gateway-demo"  # noqa: S105  # a name
@@ -92,12 +92,17 @@ def served_at(configuration: Configuration, public_url: str) -> Configuration:
     )
 
 
-def behind_demo(configuration: Configuration, demo: DemoTarget) -> tuple[Configuration, dict[str, str]]:
+def behind_demo(
+    configuration: Configuration, credentials: Mapping[str, str], demo: DemoTarget
+) -> tuple[Configuration, dict[str, str]]:
     """The configuration with every upstream at the demo's URL, and the credentials that go with it."""
     wanted = Credential(kind="ApiKey", name=DEMO_SECRET, sha256=sha256_hex(demo.credential.encode()))
     upstreams = tuple(
         upstream.model_copy(update={"base_url": demo.url, "credential": wanted}) for upstream in configuration.upstreams
     )
     # No forward proxy reaches this machine's loopback.
-    changes = {"upstreams": upstreams, "egress": Egress()}
-    return configuration.model_copy(update=changes), {DEMO_SECRET: demo.credential}
+    egress = configuration.egress.model_copy(update={"proxy_url": None, "no_proxy": ()})
+    theirs = {upstream.credential.name for upstream in configuration.upstreams}
+    kept = {name: value for name, value in credentials.items() if name not in theirs}
+    changes = {"upstreams": upstreams, "egress": egress}
+    return configuration.model_copy(update=changes), {**kept, DEMO_SECRET: demo.credential}

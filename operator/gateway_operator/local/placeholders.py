@@ -8,6 +8,14 @@ from typing import Any
 from gateway_operator.compiler import Finding, ObjectRef, Secret, Snapshot
 
 PLACEHOLDER = b"not-in-these-files"
+_SHAPED = {
+    "urlSecretRef": ("", b"postgresql://not-in-these-files/gateway"),
+    "serviceAccountSecretRef": (
+        "key.json",
+        b'{"client_email": "not-in-these-files", "private_key": "not-in-these-files"}',
+    ),
+}
+"""References whose value has a form of its own: the key where none is named, and a value of that form."""
 ELSEWHERE = frozenset({"SecretNotFound", "ConfigMapNotFound"})
 """Errors on a cluster, warnings about files: whoever keeps manifests in git keeps Secrets somewhere else."""
 _CERTIFICATES = "caRef"
@@ -25,8 +33,9 @@ def with_placeholders(snapshot: Snapshot, findings: Iterable[Finding]) -> Snapsh
             continue
         reference = _at(manifests.get(finding.ref, {}), finding.path)
         name, key = _members(reference)
-        if name and key:
-            data.setdefault((finding.ref.namespace, name), {})[key] = PLACEHOLDER
+        fixed_key, value = _SHAPED.get(finding.path.rpartition(".")[2], ("", PLACEHOLDER))
+        if name and (key or fixed_key):
+            data.setdefault((finding.ref.namespace, name), {})[key or fixed_key] = value
     made = tuple(Secret(namespace=namespace, name=name, data=keys) for (namespace, name), keys in data.items())
     return replace(snapshot, secrets=snapshot.secrets + made)
 

@@ -40,6 +40,8 @@ CONCURRENT_READS: Final = 8
 """Of one gateway at a time."""
 _MANY_NAMESPACES: Final = 8
 """From so many on, one list of the whole cluster is cheaper than one of each."""
+_DOCUMENTS: Final = frozenset({"spec.settings", "spec.desktop"})
+"""Of a policy, passed through as they are: they refer to nothing."""
 _SECRET: Final = "Secret"  # noqa: S105  # a kind
 _CONFIG_MAP: Final = "ConfigMap"
 _KINDS: Final = {kind.kind: kind for kind in (GATEWAY_DEPLOYMENTS, PROVIDER_BINDINGS, GATEWAY_POLICIES, SECRETS)}
@@ -78,7 +80,7 @@ class Gathered:
     objects: Mapping[ObjectRef, Seen] = field(default_factory=dict)
     """Every object of the three kinds in the snapshot."""
     keys: frozenset[ObjectRef] = frozenset()
-    """Secrets of developer keys."""
+    """Secrets of developer and admin keys."""
     listed: Mapping[str, tuple[str | None, ...]] = field(default_factory=dict)
     """Namespaces in which all bindings and policies were listed, by kind; None for all."""
 
@@ -120,21 +122,25 @@ async def gather(gateway: ObjectRef, *, reader: Reader, referrers: Referrers, wa
 
     admitted = [item for item in attached if model is not None and _admitted(item, model, gateway, labels)]
     values = sorted({value for item in (live, *admitted) for value in references(item)})
-    secrets, config_maps, keys = await together(
+    secrets, config_maps, *listed_keys = await together(
         [
             reading.named(SECRETS, [value for value in values if value.kind == _SECRET]),
             reading.named(CONFIG_MAPS, [value for value in values if value.kind == _CONFIG_MAP]),
-            reading.one(
-                partial(
-                    reader.list,
-                    SECRETS,
-                    gateway.namespace,
-                    labels=f"{names.GATEWAY_LABEL}={gateway.name}",
-                    fields=f"type={names.DEVELOPER_KEY_TYPE}",
+            *(
+                reading.one(
+                    partial(
+                        reader.list,
+                        SECRETS,
+                        gateway.namespace,
+                        labels=f"{names.GATEWAY_LABEL}={gateway.name}",
+                        fields=f"type={kind}",
+                    )
                 )
+                for kind in names.KEY_TYPES
             ),
         ]
     )
+    keys = [secret for found in listed_keys for secret in found]
     by_name = {_ref(item): _secret(item) for item in (*secrets, *keys)}
     return Gathered(
         gateway=gateway,
@@ -177,6 +183,8 @@ def references(manifest: Mapping[str, Any]) -> Iterator[ObjectRef]:
             return
         for member, value in node.items():
             here = f"{path}.{member}"
+            if here in _DOCUMENTS:
+                continue
             if here in acted_on:
                 yield from found(member, value)
             elif any(known.startswith(f"{here}.") for known in acted_on):
@@ -286,7 +294,7 @@ def _counts(item: Object, now: Gathered) -> bool:
     if kind == _SECRET:
         labels = metadata.get("labels") or {}
         # of a gateway that is gone, keys are not looked for: they stay, for users made them
-        listed = bool(now.uid) and item.get("type") == names.DEVELOPER_KEY_TYPE
+        listed = bool(now.uid) and item.get("type") in names.KEY_TYPES
         return listed and labels.get(names.GATEWAY_LABEL) == now.gateway.name
     return bool({None, metadata["namespace"]} & set(now.listed.get(kind, ()))) and _names(item, now.gateway)
 
@@ -330,7 +338,7 @@ def _secret(item: Object) -> Secret:
     metadata = item["metadata"]
     kind = item.get("type") or "Opaque"
     labels = metadata.get("labels") or {}
-    refused = (kind in REFUSED_TYPES and kind != names.DEVELOPER_KEY_TYPE) or names.is_managed(labels)
+    refused = (kind in REFUSED_TYPES and kind not in names.KEY_TYPES) or names.is_managed(labels)
     created = metadata.get("creationTimestamp")
     return Secret(
         namespace=metadata["namespace"],

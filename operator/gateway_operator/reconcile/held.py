@@ -16,12 +16,17 @@ from gateway_operator.kube.client import Object, Reader
 from gateway_operator.kube.resources import SECRETS
 from gateway_operator.together import together
 
-_KINDS: Final = {"upstreams": BINDING, "policies": POLICY, "developer_keys": SECRETS.kind}
+_KINDS: Final = {
+    "upstreams": BINDING,
+    "policies": POLICY,
+    "developer_keys": SECRETS.kind,
+    "admin_keys": SECRETS.kind,
+}
 """Kind of the objects in each list of the document."""
 
 
 async def held_objects(gateway: ObjectRef, first: Object | None, *, reader: Reader) -> frozenset[ObjectRef]:
-    """Bindings, policies and developer keys in the live configuration; none where it cannot be read as one: then it
+    """Bindings, policies and keys in the live configuration; none where it cannot be read as one: then it
     serves nobody either. `first`: the Secret with the index, as it was read. Raises `KubeError`s.
     """
     try:

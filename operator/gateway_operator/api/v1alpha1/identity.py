@@ -106,7 +106,12 @@ class OIDCProvider(Model):
     ] = []
     allowed_groups: Annotated[
         list[Word],
-        doc("Groups whose members may sign in; one is enough. Default: any.", example=["engineering"], max_length=256),
+        doc(
+            "Groups whose members may sign in, spelled as policies spell them, with `groupPrefix`; one is enough. "
+            "Default: any.",
+            example=["engineering"],
+            max_length=256,
+        ),
         set_list(),
     ] = []
     discovery_url: Annotated[

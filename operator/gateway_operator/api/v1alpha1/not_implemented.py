@@ -10,8 +10,6 @@ from gateway_operator.api.v1alpha1.gateway_policy import GatewayPolicy
 from gateway_operator.api.v1alpha1.provider_binding import ProviderBinding
 from gateway_operator.api.v1alpha1.validation import Resource, Violation
 
-# spec.store is not among them: a volume is made for an Embedded one, but no proxy keeps anything there yet, and a
-# gateway that asks to keep sessions or spend must not read that it does.
 ACTED_ON: Final[dict[type[BaseModel], dict[str, frozenset[str]]]] = {
     GatewayDeployment: {
         "spec.publicURL": frozenset(),
@@ -23,9 +21,10 @@ ACTED_ON: Final[dict[type[BaseModel], dict[str, frozenset[str]]]] = {
         "spec.disruptionBudget": frozenset(),
         "spec.exposure": frozenset(),
         "spec.networkPolicy": frozenset(),
-        "spec.session.signingKeyRotation": frozenset(),
-        "spec.identity.developerKeys": frozenset(),
-        "spec.identity.subscriptionPassthrough": frozenset(),
+        "spec.session": frozenset(),
+        "spec.identity": frozenset(),
+        "spec.store": frozenset(),
+        "spec.spend.adminGroups": frozenset(),
         "spec.models": frozenset(),
         "spec.http": frozenset(),
         "spec.drain": frozenset(),

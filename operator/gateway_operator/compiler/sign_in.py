@@ -1,0 +1,201 @@
+"""Identity providers → what the proxy signs developers in with.
+
+A provider whose client secret or service account cannot be resolved is left out; the others go on.
+"""
+
+import json
+from dataclasses import dataclass, field
+from typing import Any, Final, Literal
+
+from gateway_config.callers import folded
+from gateway_config.canonical import sha256_hex
+from gateway_config.contract import GoogleGroups, IdentityProvider, Value
+from gateway_operator.api.v1alpha1 import GatewayDeployment
+from gateway_operator.api.v1alpha1.conditions import Reason
+from gateway_operator.api.v1alpha1.identity import OIDCProvider, TokenEndpointAuthMethod
+from gateway_operator.compiler.findings import Finding, error, warning
+from gateway_operator.compiler.references import UnresolvedError, Values
+from gateway_operator.compiler.snapshot import ObjectRef
+
+GOOGLE_TOKEN_URL: Final = "https://oauth2.googleapis.com/token"  # noqa: S105  # an address
+"""Where a service account's key is used; the key itself is never sent."""
+SERVICE_ACCOUNT_KEY: Final = "key.json"
+
+_DEFAULT_SCOPES: Final = ("openid", "profile", "email", "offline_access")
+_DEFAULT_ALGORITHMS: Final = ("RS256", "ES256")
+_OURS: Final = frozenset(
+    {
+        "client_id",
+        "client_secret",
+        "code_challenge",
+        "code_challenge_method",
+        "nonce",
+        "redirect_uri",
+        "request",
+        "request_uri",
+        "response_mode",
+        "response_type",
+        "scope",
+        "state",
+    }
+)
+"""Parameters of the authorization request that the sign-in stands on."""
+_Method = Literal["client_secret_basic", "client_secret_post", "none"]
+_METHODS: Final[dict[TokenEndpointAuthMethod, _Method]] = {
+    TokenEndpointAuthMethod.CLIENT_SECRET_BASIC: "client_secret_basic",
+    TokenEndpointAuthMethod.CLIENT_SECRET_POST: "client_secret_post",
+    TokenEndpointAuthMethod.NONE: "none",
+}
+
+
+@dataclass(slots=True)
+class SignIn:
+    """The identity providers of one gateway."""
+
+    providers: list[IdentityProvider] = field(default_factory=list)
+    credentials: dict[str, str] = field(default_factory=dict, repr=False)
+    findings: list[Finding] = field(default_factory=list)
+
+
+def compile_sign_in(gateway: GatewayDeployment, ref: ObjectRef, values: Values) -> SignIn:
+    result = SignIn()
+    providers = gateway.spec.identity.oidc
+    for position, provider in enumerate(providers):
+        compiling = _Compiling(provider, f"spec.identity.oidc[{position}]", ref, values)
+        compiled = compiling.run()
+        result.findings += compiling.findings
+        if compiled is not None:
+            result.providers.append(compiled)
+            result.credentials |= compiling.credentials
+    if gateway.spec.spend.admin_groups and not providers:
+        message = "are groups of people who sign in, and nobody does: add spec.identity.oidc, or use admin keys"
+        result.findings.append(warning(ref, "spec.spend.adminGroups", Reason.NO_IDENTITY_PROVIDERS, message))
+    return result
+
+
+@dataclass(slots=True)
+class _Compiling:
+    """One provider on its way."""
+
+    provider: OIDCProvider
+    path: str
+    ref: ObjectRef
+    values: Values
+    credentials: dict[str, str] = field(default_factory=dict, repr=False)
+    findings: list[Finding] = field(default_factory=list)
+    left_out: bool = False
+
+    def run(self) -> IdentityProvider | None:
+        provider = self.provider
+        client_secret = self._client_secret()
+        google_groups = self._google_groups()
+        method = provider.token_endpoint_auth_method
+        if method is None and provider.client_secret_ref is None:
+            method = TokenEndpointAuthMethod.NONE
+        compiled = IdentityProvider(
+            name=provider.name,
+            issuer=provider.issuer,
+            client_id=provider.client_id,
+            client_secret=client_secret,
+            scopes=_scopes(provider.scopes),
+            user_claim=provider.claims.user,
+            email_claim=provider.claims.email,
+            group_claims=tuple(provider.claims.groups),
+            user_prefix=provider.user_prefix,
+            group_prefix=provider.group_prefix,
+            allowed_email_domains=tuple(sorted(map(folded, provider.allowed_email_domains))),
+            allowed_groups=tuple(sorted(provider.allowed_groups)),
+            discovery_url=provider.discovery_url,
+            token_endpoint_auth_method=None if method is None else _METHODS[method],
+            signing_algorithms=tuple(map(str, provider.signing_algorithms)) or _DEFAULT_ALGORITHMS,
+            pkce=provider.pkce,
+            userinfo_fallback=provider.userinfo_fallback,
+            extra_auth_params=self._extra_parameters(),
+            clock_skew_seconds=provider.clock_skew.seconds,
+            additional_authorized_parties=tuple(provider.additional_authorized_parties),
+            form_action_origins=tuple(provider.form_action_origins),
+            ca_pem=self._certificates(),
+            use_proxy=provider.use_proxy,
+            google_groups=google_groups,
+        )
+        return None if self.left_out else compiled
+
+    def _client_secret(self) -> Value | None:
+        """Meant for the issuer's host, and for the discovery document's where that lies elsewhere."""
+        ref = self.provider.client_secret_ref
+        if ref is None:
+            return None
+        try:
+            for url in filter(None, (self.provider.discovery_url, self.provider.issuer)):
+                text = self.values.credential(self.ref.namespace, ref, url=url)
+        except UnresolvedError as problem:
+            self._unresolved("clientSecretRef", problem)
+            self.left_out = True
+            return None
+        return self._kept(f"identity.oidc/{self.provider.name}", text)
+
+    def _google_groups(self) -> GoogleGroups | None:
+        asked = self.provider.google_groups
+        if asked is None:
+            return None
+        ref = asked.service_account_secret_ref
+        try:
+            text = self.values.text(self.ref.namespace, ref.name, ref.key or SERVICE_ACCOUNT_KEY, url=GOOGLE_TOKEN_URL)
+            _check_service_account(
+                text, f"Secret {self.ref.namespace}/{ref.name}, key {ref.key or SERVICE_ACCOUNT_KEY}"
+            )
+        except UnresolvedError as problem:
+            self._unresolved("googleGroups.serviceAccountSecretRef", problem)
+            self.left_out = True
+            return None
+        value = self._kept(f"identity.oidc/{self.provider.name}/google", text)
+        return GoogleGroups(service_account=value, admin_email=asked.admin_email)
+
+    def _kept(self, name: str, text: str) -> Value:
+        self.credentials[name] = text
+        return Value(name=name, sha256=sha256_hex(text.encode()))
+
+    def _certificates(self) -> str | None:
+        """None where they cannot be resolved: a provider that needs them then fails its TLS check."""
+        if self.provider.ca_ref is None:
+            return None
+        try:
+            return self.values.certificates(self.ref.namespace, self.provider.ca_ref)
+        except UnresolvedError as problem:
+            self._unresolved("caRef", problem)
+            return None
+
+    def _unresolved(self, field_name: str, problem: UnresolvedError) -> None:
+        path = f"{self.path}.{field_name}"
+        self.findings.append(error(self.ref, path, problem.reason, str(problem), condition="ResolvedRefs"))
+
+    def _extra_parameters(self) -> dict[str, str]:
+        kept = {}
+        for name, value in sorted(self.provider.extra_auth_params.items()):
+            if name.lower() in _OURS:
+                message = "is a parameter that the gateway sets itself, and is left out: remove it"
+                self.findings.append(error(self.ref, f"{self.path}.extraAuthParams.{name}", Reason.INVALID, message))
+            else:
+                kept[name] = value
+        return kept
+
+
+def _scopes(asked: list[str]) -> tuple[str, ...]:
+    """Without `openid` there is no identity token."""
+    if not asked:
+        return _DEFAULT_SCOPES
+    return tuple(asked) if "openid" in asked else ("openid", *asked)
+
+
+def _check_service_account(text: str, what: str) -> None:
+    """Raises UnresolvedError."""
+    try:
+        key: Any = json.loads(text)
+    except (ValueError, RecursionError):
+        key = None
+    wanted = ("client_email", "private_key")
+    if not isinstance(key, dict) or not all(isinstance(key.get(name), str) and key[name] for name in wanted):
+        raise UnresolvedError(
+            Reason.SECRET_INVALID,
+            f"{what}, is not a service account's key in Google's JSON form, with client_email and private_key",
+        )
