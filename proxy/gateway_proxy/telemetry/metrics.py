@@ -5,7 +5,6 @@ Every label value is a configured name, a canonical model id or a constant of ou
 """
 
 import time
-from bisect import bisect_left
 from collections.abc import Callable, Collection, Iterator
 from typing import Final
 
@@ -22,6 +21,8 @@ from prometheus_client.process_collector import ProcessCollector
 from prometheus_client.registry import Collector
 
 from gateway_proxy.spend.usage import Usage
+from gateway_proxy.telemetry.distribution import Distribution
+from gateway_proxy.telemetry.store_metrics import StoreMetrics
 
 DURATION_BOUNDS: Final = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0)
 FIRST_BYTE_BOUNDS: Final = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0)
@@ -29,29 +30,6 @@ FIRST_BYTE_BOUNDS: Final = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10
 
 _FAILURES: Final = frozenset({"401", "403", "404", "429", "501", "5xx", "Connect", "Timeout", "Protocol", "Reset"})
 _MAX_REASONS: Final = 64
-
-
-class Distribution:
-    """Counts per bucket; the last one is for everything above the bounds."""
-
-    __slots__ = ("bounds", "counts", "total")
-
-    def __init__(self, bounds: tuple[float, ...]) -> None:
-        self.bounds = bounds
-        self.counts = [0] * (len(bounds) + 1)
-        self.total = 0.0
-
-    def observe(self, value: float) -> None:
-        self.counts[bisect_left(self.bounds, value)] += 1
-        self.total += value
-
-    def cumulative(self) -> list[tuple[str, float]]:
-        running = 0
-        buckets: list[tuple[str, float]] = []
-        for bound, number in zip((*self.bounds, "+Inf"), self.counts, strict=True):
-            running += number
-            buckets.append((str(bound), running))
-        return buckets
 
 
 class UpstreamSeries:
@@ -161,6 +139,7 @@ class Metrics(Collector):
     def __init__(self) -> None:
         self.config = ConfigState()
         self.certificate = CertificateState()
+        self.store = StoreMetrics()
         self.open_streams: Callable[[], int] = lambda: 0
         self.audit_dropped: Callable[[], int] = lambda: 0
         self.draining: Callable[[], bool] = lambda: False
@@ -206,6 +185,8 @@ class Metrics(Collector):
         yield from self._collect_config()
         if self.certificate.loads:
             yield from self._collect_certificate()
+        if self.store.configured:
+            yield from self.store.collect()
 
     def _collect_requests(self) -> Iterator[Metric]:
         requests = CounterMetricFamily(

@@ -1,0 +1,65 @@
+"""Brings the schema to HEAD: once, by whichever pod comes first."""
+
+import asyncio
+from typing import Final
+
+from sqlalchemy import Connection, text
+from sqlalchemy import inspect as inspected
+
+from gateway_proxy.store.database import Database, Kind
+from gateway_proxy.store.tables import HEAD, VERSION_TABLE
+
+MIGRATION_SECONDS: Final = 60.0
+"""For all steps together, waiting for another pod's included."""
+LOCK: Final = 0x636C_6777
+"""The key of Postgres' advisory lock."""
+FOLDER: Final = "gateway_proxy:store/migrations"
+STEPS: Final = (HEAD,)
+"""Every migration there is. A schema that names none of them is a newer version's, and has what this one needs."""
+
+
+async def migrate(database: Database) -> None:
+    """Raises one of database.FAILURES. Where there is nothing to do it costs two statements."""
+    if await database.look(lambda connection: connection.run_sync(_is_current)):
+        return
+    # Alembic is slow and blocks: it gets a thread and an event loop of its own.
+    await asyncio.to_thread(lambda: asyncio.run(_upgraded(database.kind)))
+
+
+def _is_current(connection: Connection) -> bool:
+    if not inspected(connection).has_table(VERSION_TABLE):
+        return False
+    version = connection.execute(text(f"SELECT version_num FROM {VERSION_TABLE}")).scalar()
+    return version == HEAD or (version is not None and version not in STEPS)
+
+
+async def _upgraded(kind: Kind) -> None:
+    engine = kind.engine(pooled=False)
+    try:
+        async with asyncio.timeout(MIGRATION_SECONDS), kind.transactional(engine).begin() as connection:
+            await connection.run_sync(_upgrade)
+    finally:
+        await engine.dispose()
+
+
+def _upgrade(connection: Connection) -> None:
+    from alembic.config import Config
+    from alembic.migration import MigrationContext
+    from alembic.operations import Operations
+    from alembic.script import ScriptDirectory
+
+    if connection.dialect.name == "postgresql":
+        connection.execute(text(f"SELECT pg_advisory_xact_lock({LOCK})"))
+    if _is_current(connection):
+        return  # another pod was first
+    config = Config()
+    config.set_main_option("script_location", FOLDER)
+    config.set_main_option("path_separator", "os")
+    scripts = ScriptDirectory.from_config(config)
+    options = {
+        "version_table": VERSION_TABLE,
+        "fn": lambda revision, _: scripts._upgrade_revs("head", revision),
+    }
+    context = MigrationContext.configure(connection, opts=options)
+    with Operations.context(context):
+        context.run_migrations()

@@ -1,0 +1,1 @@
+"""Alembic's folder: one file per step of the schema in `versions`."""

@@ -1,0 +1,94 @@
+"""Ending sessions, and telling every pod which ones ended.
+
+All revocations are numbered by one row that each of them locks, so they commit in the order of their numbers: who has
+read up to a number misses nothing that commits later, whatever the pods' clocks say.
+"""
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+from sqlalchemy import ColumnElement, Row, and_, or_, select, text, tuple_, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from gateway_proxy.store.database import Database
+from gateway_proxy.store.encoding import lookup_key, plain
+from gateway_proxy.store.records import Cursor, RevokedSession
+from gateway_proxy.store.sqlite import Sqlite
+from gateway_proxy.store.tables import revocations, sessions
+
+PAGE: Final = 5_000
+"""Revoked sessions told at once; a poller asks again at once while it gets as many."""
+
+_GUARD: Final = "SET LOCAL idle_in_transaction_session_timeout = 2000"
+_NUMBERED: Final = revocations.c.name == "sessions"
+
+
+def of_user(user_or_email: str) -> ColumnElement[bool]:
+    key = lookup_key(user_or_email)
+    return or_(sessions.c.user_key == key, sessions.c.email_key == key)
+
+
+class Revocations:
+    """Every call raises StoreUnavailableError."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        # A pod that is stopped in the middle must not hold up the others: the server ends its transaction.
+        self._guard = None if isinstance(database.kind, Sqlite) else text(_GUARD)
+
+    async def revoke(self, id: str, now: float, reason: str) -> bool:  # noqa: A002  the record's own word
+        """False where there is no such session, or it was revoked before."""
+        return await self._revoke("sessions.revoke", sessions.c.id == plain(id), now, reason) == 1
+
+    async def revoke_user(self, user_or_email: str, now: float, reason: str = "AdminRevoked") -> int:
+        """All sessions of a user id or an address, in any case; how many were not revoked before."""
+        return await self._revoke("sessions.revoke_user", of_user(user_or_email), now, reason)
+
+    async def revoke_all(self, now: float, reason: str = "AdminRevoked") -> int:
+        return await self._revoke("sessions.revoke_all", None, now, reason)
+
+    async def revoked_since(
+        self, cursor: Cursor | None, *, revoked_after: float = 0.0
+    ) -> tuple[Cursor, list[RevokedSession]]:
+        """What was revoked after the cursor, and the cursor to ask with next; at most PAGE sessions.
+
+        None: from the beginning, where `revoked_after` (Unix seconds) leaves out what no token lives long enough for.
+        A cursor from before a restored backup begins anew.
+        """
+        at = cursor if cursor is not None else Cursor()
+        newest, found = await self._after(at, revoked_after)
+        if newest < at.number:
+            at = Cursor()
+            _, found = await self._after(at, revoked_after)
+        if found:
+            at = Cursor(found[-1].revocation, found[-1].id)
+        return at, [RevokedSession(row.id, row.revoked_at) for row in found]
+
+    async def _after(self, at: Cursor, revoked_after: float) -> tuple[int, Sequence[Row[Any]]]:
+        """The newest number, and the sessions after a place: of one moment."""
+        later = and_(
+            tuple_(sessions.c.revocation, sessions.c.id) > tuple_(at.number, at.id),
+            sessions.c.revoked_at > revoked_after,
+        )
+        statement = (
+            select(revocations.c.number, sessions.c.id, sessions.c.revoked_at, sessions.c.revocation)
+            .select_from(revocations.outerjoin(sessions, later))
+            .where(_NUMBERED)
+            .order_by(sessions.c.revocation, sessions.c.id)
+            .limit(PAGE)
+        )
+        rows = await self._database.rows("sessions.revoked_since", statement)
+        return rows[0].number, [row for row in rows if row.id is not None]
+
+    async def _revoke(self, operation: str, which: Any, now: float, reason: str) -> int:
+        live = sessions.c.revoked_at.is_(None)
+        numbered = update(revocations).where(_NUMBERED).values(number=revocations.c.number + 1)
+
+        async def work(connection: AsyncConnection) -> int:
+            if self._guard is not None:
+                await connection.execute(self._guard)
+            number = (await connection.execute(numbered.returning(revocations.c.number))).scalar_one()
+            revoked = update(sessions).where(live).values(revoked_at=now, revoked_reason=reason, revocation=number)
+            return (await connection.execute(revoked if which is None else revoked.where(which))).rowcount
+
+        return await self._database.together(operation, work)

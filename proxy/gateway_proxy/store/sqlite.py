@@ -1,0 +1,56 @@
+"""SQLite, by aiosqlite: for one pod."""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from sqlalchemy import Connection, event
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.pool import NullPool
+
+FILE: Final = "store.sqlite3"
+BUSY_MILLISECONDS: Final = 4000
+CONNECTIONS: Final = 2
+"""Each is a thread. One writes at a time in any case."""
+
+
+class Sqlite:
+    """A file in the state directory, with a log beside it that makes writes safe and lets readers go on."""
+
+    def __init__(self, directory: Path) -> None:
+        self._file = directory / FILE
+
+    @property
+    def secrets(self) -> Sequence[str]:
+        return ()
+
+    def engine(self, *, pooled: bool) -> AsyncEngine:
+        pool: dict[str, Any] = {"pool_size": CONNECTIONS, "max_overflow": 0} if pooled else {"poolclass": NullPool}
+        engine = create_async_engine(f"sqlite+aiosqlite:///{self._file}", hide_parameters=True, **pool)
+        event.listen(engine.sync_engine, "connect", _connected)
+        event.listen(engine.sync_engine, "begin", _begin)
+        return engine
+
+    def transactional(self, engine: AsyncEngine) -> AsyncEngine:
+        return engine.execution_options(begin="BEGIN IMMEDIATE")
+
+    def prepare(self) -> None:
+        """The file is its owner's alone; SQLite gives its log the same mode."""
+        self._file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        os.close(os.open(self._file, os.O_RDWR | os.O_CREAT, 0o600))
+        self._file.chmod(0o600)
+
+
+def _connected(connection: Any, _: object) -> None:
+    connection.isolation_level = None  # transactions begin where _begin says
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", f"busy_timeout={BUSY_MILLISECONDS}"):
+        cursor = connection.cursor()
+        cursor.execute(f"PRAGMA {pragma}")
+        cursor.close()
+
+
+def _begin(connection: Connection) -> None:
+    # A transaction that reads first and then writes fails at once where another one wrote meanwhile: it asks for the
+    # right to write at its beginning, and waits for it.
+    connection.exec_driver_sql(connection.get_execution_options().get("begin", "BEGIN"))
