@@ -117,6 +117,44 @@ def credential_too_long(limit: int) -> GatewayError:
     )
 
 
+def session_expired() -> GatewayError:
+    """Clients renew a session before its token expires; this meets one that could not."""
+    return _error(
+        401,
+        "the session has expired: sign in again (/login in Claude Code)",
+        reason="SessionExpired",
+        headers=_NO_RETRY,
+    )
+
+
+def session_revoked() -> GatewayError:
+    return _error(
+        401,
+        "the session has been ended: sign in again (/login in Claude Code)",
+        reason="SessionRevoked",
+        headers=_NO_RETRY,
+    )
+
+
+def session_unreadable() -> GatewayError:
+    """Signed by keys that are gone, or by another gateway; or not what this one writes."""
+    return _error(
+        401,
+        "the session token is not one of this gateway's: sign in again (/login in Claude Code)",
+        reason="SessionUnreadable",
+        headers=_NO_RETRY,
+    )
+
+
+def session_provider_gone(provider: str) -> GatewayError:
+    return _error(
+        401,
+        f"the identity provider {provider} is no longer one of this gateway's: sign in again (/login in Claude Code)",
+        reason="SessionProviderGone",
+        headers=_NO_RETRY,
+    )
+
+
 def address_denied(client: str) -> GatewayError:
     """`client`: the address as the gateway sees it."""
     return _error(

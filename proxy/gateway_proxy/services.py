@@ -7,6 +7,7 @@ from gateway_proxy import errors
 from gateway_proxy.config.holder import Holder
 from gateway_proxy.config.live import LiveConfiguration
 from gateway_proxy.drain import Drain
+from gateway_proxy.identity.sessions.revocations import Revocations
 from gateway_proxy.telemetry.audit import AuditLog
 from gateway_proxy.telemetry.metrics import Metrics
 
@@ -19,6 +20,7 @@ class Services:
     holder: Holder = field(default_factory=Holder)
     metrics: Metrics = field(default_factory=Metrics)
     drain: Drain = field(default_factory=Drain)
+    revocations: Revocations = field(default_factory=Revocations)
     live_pods: int = 1
     """How many pods of this gateway share its limits, this one included."""
 

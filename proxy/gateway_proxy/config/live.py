@@ -1,6 +1,6 @@
 """A configuration ready to serve: everything that a request looks up is made here, once a load."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from copy import copy
 from typing import Final, NamedTuple
 
@@ -13,6 +13,8 @@ from gateway_proxy.access.addresses import AddressRules
 from gateway_proxy.identity.authentication import Authentication
 from gateway_proxy.identity.developer_keys import DeveloperKeys
 from gateway_proxy.identity.principal import Principal
+from gateway_proxy.identity.sessions.signing import SigningKeys
+from gateway_proxy.identity.sessions.tokens import SessionTokens
 from gateway_proxy.policy.effective import EffectivePolicy, ModelGrant
 from gateway_proxy.policy.settings_document import SettingsDocuments
 from gateway_proxy.providers import Pools, UpstreamClient, build
@@ -43,7 +45,9 @@ class LiveConfiguration:
         pools: Pools,
         series: Callable[[str, str], Series],
         previous: "LiveConfiguration | None" = None,
+        revoked: Collection[str] = frozenset(),
     ) -> None:
+        """`revoked`: ids of sessions that have been ended, of the whole process."""
         configuration = bundle.configuration
         self.configuration: Configuration = configuration
         self.revision: str = bundle.index.revision
@@ -56,8 +60,10 @@ class LiveConfiguration:
         """In the order to try."""
         self._clients = {name: built.client for name, built in self._built.items()}
         self._series = series
+        self.signing_keys = SigningKeys(configuration.signing_keys, bundle.credentials)
+        self.session_tokens = SessionTokens(configuration, self.signing_keys, revoked=revoked)
         self._authentication = Authentication(
-            [DeveloperKeys(configuration.developer_keys)],
+            [DeveloperKeys(configuration.developer_keys), self.session_tokens],
             subscription_passthrough=configuration.subscription_passthrough,
         )
         self._index = PolicyIndex(configuration)

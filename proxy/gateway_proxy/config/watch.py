@@ -128,7 +128,14 @@ class ConfigWatcher:
         bundle = bundles.read(self._directory)
         if current is not None and bundle.index.revision == current.revision:
             return current.renumbered(bundle.index.sequence)
-        return LiveConfiguration(bundle, pools=self._pools, series=self._services.metrics.series, previous=current)
+        services = self._services
+        return LiveConfiguration(
+            bundle,
+            pools=self._pools,
+            series=services.metrics.series,
+            previous=current,
+            revoked=services.revocations.ids,
+        )
 
     def _index_names(self, current: LiveConfiguration) -> bool:
         try:
