@@ -71,6 +71,7 @@ async def _serve(options: Options) -> int:
         certificate = _certificate(options, services)
         pools = Pools()
         stack.callback(pools.close)
+        services.metrics.outbound_failures = lambda: pools.outbound_failures
         await _start_application(stack, admin.metrics_application(services), metrics_port)
         await _start_application(stack, admin.admin_application(services, options.admin_token_file), admin_port)
         server = build_server(services, ticker=pools.ticker, timeouts=options.timeouts)

@@ -9,6 +9,7 @@ from gateway_config.contract import (
     Configuration,
     Credential,
     DeveloperKey,
+    Egress,
     GatewayIdentity,
     Limits,
     Match,
@@ -34,6 +35,8 @@ MODELS = (
 )
 IDS = tuple(model.id for model in MODELS)
 BASE = Policy(name="claude/everyone")
+LOOPBACK = Egress(allow_loopback=True)
+"""Stand-ins listen there."""
 
 
 def sha256(text: str) -> str:
@@ -77,6 +80,7 @@ def configuration(**members: Any) -> Configuration:
     given: dict[str, Any] = {
         "gateway": GatewayIdentity(namespace="claude", name="corp", public_url="https://claude.corp.example"),
         "limits": Limits(max_request_bytes=1 << 20, max_buffered_bytes=1 << 24, drain_seconds=5),
+        "egress": LOOPBACK,
         "models": MODELS,
         "upstreams": (upstream(),),
         "base": BASE,

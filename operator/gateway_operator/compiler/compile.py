@@ -70,7 +70,8 @@ def compile_gateway(
 ) -> Compiled:
     """The configuration of `gateway`. Never raises for what a manifest, Secret or ConfigMap holds.
 
-    `store_default`: what a gateway without a store has; local mode says "Embedded". `validation`: remembers validated
+    `store_default`: what a gateway without a store has; local mode says "Embedded", and may reach loopback unless the
+    gateway says otherwise: it is served there itself. `validation`: remembers validated
     objects from one call to the next; without it everything is validated anew.
     """
     return _compile(Inventory(snapshot, validation), gateway, store_default)
@@ -112,7 +113,7 @@ def _compile(inventory: Inventory, ref: ObjectRef, store_default: StoreDefault) 
 
     catalogue, problems = gateway_catalogue(gateway, ref)
     findings += problems
-    egress, problems = gateway_parts.egress(gateway, ref, inventory.values)
+    egress, problems = gateway_parts.egress(gateway, ref, inventory.values, loopback_default=store_default != "None")
     findings += problems
 
     attached = _attached(inventory.bindings.values(), checked, inventory, findings)

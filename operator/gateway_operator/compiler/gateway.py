@@ -23,8 +23,13 @@ def audit(gateway: GatewayDeployment) -> Audit:
     return Audit(stdout=gateway.spec.audit.stdout)
 
 
-def egress(gateway: GatewayDeployment, ref: ObjectRef, values: Values) -> tuple[Egress, list[Finding]]:
-    """Without its `caRef` when that cannot be resolved: upstreams that need it then fail their TLS check."""
+def egress(
+    gateway: GatewayDeployment, ref: ObjectRef, values: Values, *, loopback_default: bool
+) -> tuple[Egress, list[Finding]]:
+    """Without its `caRef` when that cannot be resolved: upstreams that need it then fail their TLS check.
+
+    `loopback_default`: what holds where `allowLoopback` is not written.
+    """
     settings = gateway.spec.egress
     ca_pem: str | None = None
     findings: list[Finding] = []
@@ -33,7 +38,13 @@ def egress(gateway: GatewayDeployment, ref: ObjectRef, values: Values) -> tuple[
             ca_pem = values.certificates(ref.namespace, settings.ca_ref)
         except UnresolvedError as problem:
             findings.append(error(ref, "spec.egress.caRef", problem.reason, str(problem), condition="ResolvedRefs"))
-    return Egress(proxy_url=settings.proxy_url or None, no_proxy=tuple(settings.no_proxy), ca_pem=ca_pem), findings
+    compiled = Egress(
+        proxy_url=settings.proxy_url or None,
+        no_proxy=tuple(settings.no_proxy),
+        ca_pem=ca_pem,
+        allow_loopback=settings.allow_loopback if "allow_loopback" in settings.model_fields_set else loopback_default,
+    )
+    return compiled, findings
 
 
 def session(gateway: GatewayDeployment) -> Session:

@@ -4,6 +4,7 @@ import os
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any, NamedTuple
+from urllib.parse import urlsplit
 
 from gateway_config.canonical import sha256_hex
 from gateway_config.contract import Configuration, Credential
@@ -100,9 +101,13 @@ def behind_demo(
     upstreams = tuple(
         upstream.model_copy(update={"base_url": demo.url, "credential": wanted}) for upstream in configuration.upstreams
     )
+    egress = configuration.egress
     # No forward proxy reaches this machine's loopback.
-    egress = configuration.egress.model_copy(update={"proxy_url": None, "no_proxy": ()})
+    direct = (*egress.no_proxy, urlsplit(demo.url).hostname or "")
+    changes = {
+        "upstreams": upstreams,
+        "egress": egress.model_copy(update={"no_proxy": direct, "allow_loopback": True}),
+    }
     theirs = {upstream.credential.name for upstream in configuration.upstreams}
     kept = {name: value for name, value in credentials.items() if name not in theirs}
-    changes = {"upstreams": upstreams, "egress": egress}
     return configuration.model_copy(update=changes), {**kept, DEMO_SECRET: demo.credential}

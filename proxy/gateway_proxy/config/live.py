@@ -15,6 +15,7 @@ from gateway_proxy.identity.developer_keys import DeveloperKeys
 from gateway_proxy.identity.principal import Principal
 from gateway_proxy.identity.sessions.signing import SigningKeys
 from gateway_proxy.identity.sessions.tokens import SessionTokens
+from gateway_proxy.outbound.client import Outbound
 from gateway_proxy.policy.effective import EffectivePolicy, ModelGrant
 from gateway_proxy.policy.settings_document import SettingsDocuments
 from gateway_proxy.providers import Pools, UpstreamClient, build
@@ -55,6 +56,12 @@ class LiveConfiguration:
         self.addresses = AddressRules(configuration.clients)
         self.names = ModelNames(configuration.models)
         self.settings = SettingsDocuments(configuration)
+        self.outbound: Outbound = (
+            previous.outbound
+            if previous is not None and previous.outbound.egress == configuration.egress
+            else Outbound(configuration.egress, pools)
+        )
+        """For requests of the gateway's own."""
         self._built = _clients(bundle, pools=pools, previous=previous)
         self.upstreams: tuple[UpstreamClient, ...] = tuple(built.client for built in self._built.values())
         """In the order to try."""

@@ -11,7 +11,13 @@ from gateway_proxy.client_request import ClientRequest
 from gateway_proxy.identity.principal import Principal
 from gateway_proxy.inference.body import Members
 from gateway_proxy.policy.effective import Route
-from gateway_proxy.upstream.errors import ConnectError, FirstByteTimeoutError, ProtocolError, UpstreamError
+from gateway_proxy.upstream.errors import (
+    ConnectError,
+    FirstByteTimeoutError,
+    ProtocolError,
+    RefusedAddressError,
+    UpstreamError,
+)
 from gateway_proxy.upstream.exchange import Exchange
 from gateway_proxy.upstream.head import ResponseHead
 
@@ -22,6 +28,8 @@ BUFFERED_LIMIT: Final = 1024 * 1024
 _LOG_SECONDS: Final = 10.0
 """Of each upstream and reason, one line in this time: an upstream that is down fails every request."""
 _CAPACITY: Final = frozenset({503, 529})
+_UNTIL_REPAIRED: Final = frozenset({"401", "403", RefusedAddressError.reason})
+"""Failures that last until an administrator acts."""
 _NAMES_NO_HEADER: Final = ("keep-alive", "close")
 _EVENT_STREAM: Final = b"text/event-stream"
 
@@ -178,7 +186,7 @@ class Router:
         if len(self._logged) > 1000:
             self._logged.clear()
         self._logged[key] = now
-        level = logging.ERROR if reason in ("401", "403") else logging.WARNING
+        level = logging.ERROR if reason in _UNTIL_REPAIRED else logging.WARNING
         log.log(
             level,
             "upstream %s: %s",
@@ -242,7 +250,7 @@ def _meaning(status: int) -> str:
 def _label(error: UpstreamError) -> str:
     """The failure as metrics count it."""
     if isinstance(error, ConnectError):
-        return "Connect"
+        return error.reason if isinstance(error, RefusedAddressError) else "Connect"
     if isinstance(error, ProtocolError):
         return "Protocol"
     return "Timeout" if isinstance(error, FirstByteTimeoutError) else "Reset"

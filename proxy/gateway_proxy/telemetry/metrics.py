@@ -5,7 +5,7 @@ Every label value is a configured name, a canonical model id or a constant of ou
 """
 
 import time
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Final
 
 from prometheus_client import CollectorRegistry
@@ -28,7 +28,9 @@ DURATION_BOUNDS: Final = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0,
 FIRST_BYTE_BOUNDS: Final = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0)
 """In seconds. An answer takes from a tenth of a second to ten minutes; its first byte seldom over two."""
 
-_FAILURES: Final = frozenset({"401", "403", "404", "429", "501", "5xx", "Connect", "Timeout", "Protocol", "Reset"})
+_FAILURES: Final = frozenset(
+    {"401", "403", "404", "429", "501", "5xx", "AddressRefused", "Connect", "Timeout", "Protocol", "Reset"}
+)
 _MAX_REASONS: Final = 64
 
 
@@ -143,6 +145,7 @@ class Metrics(Collector):
         self.open_streams: Callable[[], int] = lambda: 0
         self.audit_dropped: Callable[[], int] = lambda: 0
         self.draining: Callable[[], bool] = lambda: False
+        self.outbound_failures: Callable[[], Mapping[str, int]] = dict
         self._refusals: dict[str, int] = {}
         self._clients_gone = 0
         self._upstreams: dict[str, UpstreamSeries] = {}
@@ -244,6 +247,14 @@ class Metrics(Collector):
         for reason, number in self._refusals.items():
             refusals.add_metric((reason,), number)
         yield refusals
+        failures = CounterMetricFamily(
+            "claude_gateway_outbound_failures",
+            "Requests of the gateway's own, to identity providers and collectors, that failed, by reason.",
+            labels=("reason",),
+        )
+        for reason, number in self.outbound_failures().items():
+            failures.add_metric((reason,), number)
+        yield failures
         yield CounterMetricFamily(
             "claude_gateway_clients_gone", "Clients that left before their answer's end.", value=self._clients_gone
         )

@@ -19,6 +19,12 @@ class ConnectTimeoutError(ConnectError):
     reason = "ConnectTimeout"
 
 
+class RefusedAddressError(ConnectError):
+    """The host leads to an address that a gateway never connects to; the text names both and the way out."""
+
+    reason = "AddressRefused"
+
+
 class FirstByteTimeoutError(UpstreamError):
     """The request was sent, and no response began in time."""
 

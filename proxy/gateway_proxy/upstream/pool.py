@@ -2,11 +2,13 @@
 
 import asyncio
 import ssl
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from gateway_config.contract import Egress, Timeouts
+from gateway_proxy.outbound.guard import check_host, connect
 from gateway_proxy.upstream.connection import UpstreamConnection
 from gateway_proxy.upstream.errors import (
     BrokenConnectionError,
@@ -53,13 +55,13 @@ class Pool:
     def idle_count(self) -> int:
         return len(self._idle)
 
-    async def exchange(self, head: bytes, body: bytes, *, timeouts: Timeouts) -> Exchange:
+    async def exchange(self, head: bytes, body: bytes, *, timeouts: Timeouts, fresh: bool = False) -> Exchange:
         """Sends one request and returns once its response head is there. Raises UpstreamError.
 
         A kept-alive connection that turns out to be closed, before a byte of response came, is no failure: the
-        request goes out once more on a fresh one.
+        request goes out once more on a fresh one. `fresh`: on a new connection at once, so that it is never sent twice.
         """
-        connection = self._reuse()
+        connection = None if fresh else self._reuse()
         if connection is not None:
             exchange = self._send(connection, head, body, timeouts)
             try:
@@ -116,8 +118,12 @@ class Pool:
         loop = asyncio.get_running_loop()
         origin, proxy, tls = self.route.origin, self.route.proxy, self.route.tls
         connection = UpstreamConnection(self, loop)
+        allow_loopback = self.route.allow_loopback
+        if proxy is not None:
+            # Who looks the name up is the proxy: nothing but the name can be judged here.
+            check_host(origin.host, allow_loopback=allow_loopback)
         if proxy is not None and tls is not None:
-            tunnel = await open_tunnel(proxy, origin)
+            tunnel = await open_tunnel(proxy, origin, allow_loopback=allow_loopback)
             try:
                 transport = await loop.start_tls(tunnel, connection, tls, server_hostname=origin.host)
             except BaseException:
@@ -126,15 +132,11 @@ class Pool:
             if transport is None:
                 raise ConnectError(f"no connection to {origin.authority}: closed during the TLS handshake")
             connection.connection_made(transport)
-        elif proxy is not None:
-            await loop.create_connection(lambda: connection, proxy.host, proxy.port)
         else:
+            next_hop = proxy or origin
+            sock = await connect(next_hop.host, next_hop.port, allow_loopback=allow_loopback)
             await loop.create_connection(
-                lambda: connection,
-                origin.host,
-                origin.port,
-                ssl=tls,
-                server_hostname=origin.host if tls is not None else None,
+                lambda: connection, sock=sock, ssl=tls, server_hostname=origin.host if tls is not None else None
             )
         return connection
 
@@ -191,6 +193,8 @@ class Pools:
         self.ticker = ticker or Ticker(asyncio.get_running_loop())
         self._pools: dict[Route, Pool] = {}
         self._contexts: dict[str | None, ssl.SSLContext] = {}
+        self.outbound_failures: Counter[str] = Counter()
+        """Requests of the gateway's own that failed, by reason."""
 
     def pool(self, base_url: str, egress: Egress) -> Pool:
         """The pool for an upstream's base URL. Raises ValueError on a URL, proxy or PEM that cannot be used."""
@@ -198,7 +202,8 @@ class Pools:
         proxy = None
         if egress.proxy_url is not None and not reached_directly(origin.host, egress.no_proxy):
             proxy = ForwardProxy.of(egress.proxy_url)
-        route = Route(origin, proxy, self._context(egress.ca_pem) if origin.scheme == "https" else None)
+        context = self._context(egress.ca_pem) if origin.scheme == "https" else None
+        route = Route(origin, proxy, context, egress.allow_loopback)
         pool = self._pools.get(route)
         if pool is None:
             pool = self._pools.setdefault(route, Pool(route, self.ticker, keep_alive=self._keep_alive))
@@ -213,6 +218,12 @@ class Pools:
                 self._pools.pop(route)
                 pool.close()
         self._pools.update(kept)
+
+    def forget(self, pool: Pool) -> None:
+        """Closes what is idle; what runs goes on."""
+        if self._pools.get(pool.route) is pool:
+            self._pools.pop(pool.route)
+        pool.close()
 
     def close(self) -> None:
         for pool in self._pools.values():

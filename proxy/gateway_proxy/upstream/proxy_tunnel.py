@@ -3,6 +3,7 @@
 import asyncio
 from typing import cast
 
+from gateway_proxy.outbound.guard import connect
 from gateway_proxy.upstream.errors import ConnectError, ProtocolError
 from gateway_proxy.upstream.head import find_head_end, parse_head
 from gateway_proxy.upstream.route import ForwardProxy, Origin
@@ -49,7 +50,7 @@ class _TunnelRequest(asyncio.Protocol):
             self._transport.abort()
 
 
-async def open_tunnel(proxy: ForwardProxy, origin: Origin) -> asyncio.Transport:
+async def open_tunnel(proxy: ForwardProxy, origin: Origin, *, allow_loopback: bool) -> asyncio.Transport:
     """A connection to `origin` through the proxy, without TLS yet. Raises ConnectError or OSError."""
     loop = asyncio.get_running_loop()
     target = f"{origin.host_literal}:{origin.port}"
@@ -58,7 +59,8 @@ async def open_tunnel(proxy: ForwardProxy, origin: Origin) -> asyncio.Transport:
         lines.append(f"Proxy-Authorization: {proxy.authorization}")
     request = "\r\n".join([*lines, "", ""]).encode("latin-1")
     opened: asyncio.Future[asyncio.Transport] = loop.create_future()
-    transport, _ = await loop.create_connection(lambda: _TunnelRequest(request, opened), proxy.host, proxy.port)
+    sock = await connect(proxy.host, proxy.port, allow_loopback=allow_loopback)
+    transport, _ = await loop.create_connection(lambda: _TunnelRequest(request, opened), sock=sock)
     try:
         return await opened
     except BaseException:

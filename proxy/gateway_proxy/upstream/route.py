@@ -63,6 +63,7 @@ class Route:
     proxy: ForwardProxy | None = None
     tls: ssl.SSLContext | None = None
     """None: plain http."""
+    allow_loopback: bool = False
 
     @property
     def absolute_form(self) -> str:

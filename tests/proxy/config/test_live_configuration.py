@@ -44,7 +44,7 @@ async def test_an_unchanged_upstream_keeps_its_client() -> None:
     [
         {"upstreams": (upstream(models={"claude-opus-5-5": "other"}),)},
         {"upstreams": (upstream(credential=OTHER_KEY),), "credential": OTHER_KEY},
-        {"egress": Egress(no_proxy=("other",))},
+        {"egress": Egress(allow_loopback=True, no_proxy=("other",))},
     ],
 )
 async def test_a_changed_one_is_made_anew_over_the_same_connections(change: dict[str, Any]) -> None:

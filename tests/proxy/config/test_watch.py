@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from tests.proxy import kubelet
-from tests.proxy.configurations import configuration, developer_key, files, policy, upstream
+from tests.proxy.configurations import LOOPBACK, configuration, developer_key, files, policy, upstream
 
 from gateway_config import bundle
 from gateway_config.contract import Egress
@@ -258,7 +258,7 @@ async def test_pools_are_kept_when_two_builds_end_before_the_first_swap(
     await watched.loaded(3)
     assert watched.current.upstreams[0].pool is warm
     assert warm not in closed
-    assert watched.pools.pool("http://a.example", Egress()) is warm
+    assert watched.pools.pool("http://a.example", LOOPBACK) is warm
     assert [pool.route.origin.host for pool in closed] == ["b.example"]
 
 

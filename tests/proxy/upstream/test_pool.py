@@ -96,7 +96,7 @@ async def pool_to(port: int, **keep_alive: float) -> AsyncIterator[Pool]:
     ticker = Ticker(asyncio.get_running_loop(), interval=0.02)
     pools = Pools(keep_alive=KeepAlive(**keep_alive), ticker=ticker)  # type: ignore[arg-type]
     try:
-        yield pools.pool(f"http://127.0.0.1:{port}", Egress())
+        yield pools.pool(f"http://127.0.0.1:{port}", Egress(allow_loopback=True))
     finally:
         pools.close()
         # The transports close in the loop's next turns.
@@ -325,7 +325,7 @@ async def test_a_server_that_never_shakes_hands() -> None:
     async with listening(silent) as port:
         pools = Pools()
         with pytest.raises(ConnectTimeoutError):
-            await ask(pools.pool(f"https://127.0.0.1:{port}", Egress()), timeouts=HASTY)
+            await ask(pools.pool(f"https://127.0.0.1:{port}", Egress(allow_loopback=True)), timeouts=HASTY)
         pools.close()
 
 

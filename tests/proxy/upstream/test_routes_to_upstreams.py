@@ -124,7 +124,9 @@ def run(loop_factory: LoopFactory, test: Callable[[], Awaitable[None]]) -> None:
 def test_an_extra_certificate_is_trusted(loop_factory: LoopFactory, certificate: tuple[Path, Path]) -> None:
     async def test() -> None:
         async with Origins(certificate).running() as there, pools() as made:
-            pool = made.pool(f"https://127.0.0.1:{there.port}", Egress(ca_pem=certificate[1].read_text()))
+            pool = made.pool(
+                f"https://127.0.0.1:{there.port}", Egress(allow_loopback=True, ca_pem=certificate[1].read_text())
+            )
             assert await ask(pool) == b"ok"
             assert await ask(pool) == b"ok"
             assert pool.idle_count == 1
@@ -137,7 +139,7 @@ def test_an_unknown_certificate_is_not(loop_factory: LoopFactory, certificate: t
     async def test() -> None:
         async with Origins(certificate).running() as there, pools() as made:
             with pytest.raises(ConnectError, match="the certificate is not trusted"):
-                await ask(made.pool(f"https://127.0.0.1:{there.port}", Egress()))
+                await ask(made.pool(f"https://127.0.0.1:{there.port}", Egress(allow_loopback=True)))
 
     run(loop_factory, test)
 
@@ -149,7 +151,12 @@ def test_a_certificate_for_another_name_is_not_trusted(
     async def test() -> None:
         async with Origins(certificate).running() as there, pools() as made:
             with pytest.raises(ConnectError, match="the certificate is not trusted"):
-                await ask(made.pool(f"https://localhost:{there.port}", Egress(ca_pem=certificate[1].read_text())))
+                await ask(
+                    made.pool(
+                        f"https://localhost:{there.port}",
+                        Egress(allow_loopback=True, ca_pem=certificate[1].read_text()),
+                    )
+                )
 
     run(loop_factory, test)
 
@@ -159,7 +166,9 @@ def test_tls_runs_inside_the_proxys_tunnel(loop_factory: LoopFactory, certificat
     async def test() -> None:
         async with Origins(certificate).running() as there, pools() as made:
             egress = Egress(
-                proxy_url=f"http://us%40er:pa%3Ass@127.0.0.1:{there.proxy_port}", ca_pem=certificate[1].read_text()
+                allow_loopback=True,
+                proxy_url=f"http://us%40er:pa%3Ass@127.0.0.1:{there.proxy_port}",
+                ca_pem=certificate[1].read_text(),
             )
             pool = made.pool("https://upstream.test", egress)
             assert await ask(pool) == b"ok"
@@ -184,7 +193,7 @@ def test_tls_runs_inside_the_proxys_tunnel(loop_factory: LoopFactory, certificat
 async def test_a_tunnel_that_does_not_open(answer: bytes, why: str) -> None:
     async with Origins(None).running() as there, pools() as made:
         there.refuse_with = answer
-        egress = Egress(proxy_url=f"http://user:canary@127.0.0.1:{there.proxy_port}")
+        egress = Egress(allow_loopback=True, proxy_url=f"http://user:canary@127.0.0.1:{there.proxy_port}")
         with pytest.raises(ConnectError, match=why) as caught:
             await ask(made.pool("https://upstream.test", egress))
         assert "canary" not in str(caught.value)
@@ -193,14 +202,18 @@ async def test_a_tunnel_that_does_not_open(answer: bytes, why: str) -> None:
 async def test_plain_http_through_a_proxy_names_the_origin() -> None:
     async with Origins(None).running() as there, pools() as made:
         # The stand-in upstream takes the proxy's place: it sees what a proxy would.
-        pool = made.pool("http://upstream.test:8000", Egress(proxy_url=f"http://127.0.0.1:{there.port}"))
+        pool = made.pool(
+            "http://upstream.test:8000", Egress(allow_loopback=True, proxy_url=f"http://127.0.0.1:{there.port}")
+        )
         assert await ask(pool) == b"ok"
         assert there.heads[0].startswith(b"POST http://upstream.test:8000/v1/messages HTTP/1.1\r\n")
 
 
 async def test_a_host_in_no_proxy_is_reached_directly() -> None:
     async with Origins(None).running() as there, pools() as made:
-        egress = Egress(proxy_url=f"http://127.0.0.1:{there.proxy_port}", no_proxy=("127.0.0.0/8",))
+        egress = Egress(
+            allow_loopback=True, proxy_url=f"http://127.0.0.1:{there.proxy_port}", no_proxy=("127.0.0.0/8",)
+        )
         assert await ask(made.pool(f"http://127.0.0.1:{there.port}", egress)) == b"ok"
         assert there.connects == []
 
