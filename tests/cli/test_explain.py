@@ -1,6 +1,7 @@
 """`claude-gateway explain`: what one caller may do, and which object says so."""
 
 import json
+from pathlib import Path
 
 from tests.local import running
 
@@ -46,3 +47,44 @@ def test_what_cannot_be_read() -> None:
     result = running.run("explain", "/nowhere", "--user", "alice")
     assert result.returncode == 2
     assert result.stderr == "error: /nowhere: no such file or directory\n"
+
+
+SIGN_IN = """apiVersion: claude-gateway.dev/v1alpha1
+kind: GatewayDeployment
+metadata: {name: corp, namespace: claude}
+spec:
+  publicURL: https://claude.corp.example
+  store: {type: Embedded}
+  identity:
+    oidc: [{name: okta, issuer: https://corp.okta.com, clientID: 0oa1}]
+    workloads:
+      - name: github
+        issuer: https://token.actions.githubusercontent.com
+        audience: https://claude.corp.example
+        rules: [{match: {repository_owner: corp}, user: "ci:{repository}"}]
+"""
+SOURCES = """---
+apiVersion: claude-gateway.dev/v1alpha1
+kind: GatewayPolicy
+metadata: {name: staff, namespace: claude}
+spec: {gatewayRefs: [{name: corp}], priority: 2, matches: [{identityProviders: [okta], emailDomains: [corp.example]}]}
+---
+apiVersion: claude-gateway.dev/v1alpha1
+kind: GatewayPolicy
+metadata: {name: pipelines, namespace: claude}
+spec: {gatewayRefs: [{name: corp}], priority: 1, matches: [{workloads: [github]}]}
+"""
+
+
+def test_where_a_caller_comes_from_decides(tmp_path: Path) -> None:
+    manifests = running.write(tmp_path, {"gateway.yaml": SIGN_IN + SOURCES})
+    origin = ("--email", "alice@corp.example", "--identity-provider", "okta")
+    signed_in = running.run("explain", manifests, "--user", "00u1", *origin)
+    assert "caller    00u1 (no groups), email alice@corp.example, signed in with okta\n" in signed_in.stdout
+    assert "policy    claude/staff\n" in signed_in.stdout
+    workload = running.run("explain", manifests, "--user", "ci:corp/app", "--workload", "github", "-o", "json")
+    assert json.loads(workload.stdout)["policy"] == "claude/pipelines"
+    nobody = running.run("explain", manifests, "--user", "00u1")
+    assert "none matches" in nobody.stdout
+    unknown = running.run("explain", manifests, "--user", "00u1", "--identity-provider", "entra")
+    assert (unknown.returncode, unknown.stderr) == (2, "error: --identity-provider entra: the gateway has okta\n")

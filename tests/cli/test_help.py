@@ -9,17 +9,17 @@ import pytest
 from tests.local import running
 from tests.local.running import CLI
 
+COMMANDS = ("", "up", "lint", "render", "explain", "status", "key create", "session list", "session revoke")
 
-@pytest.mark.parametrize(
-    "arguments", [[], ["up"], ["lint"], ["render"], ["explain"], ["status"], ["key"], ["key", "create"]], ids=" ".join
-)
+
+@pytest.mark.parametrize("arguments", [name.split() for name in (*COMMANDS, "key", "session")], ids=" ".join)
 def test_every_command_has_help(arguments: list[str]) -> None:
     result = running.run(*arguments, "--help")
     assert result.returncode == 0
     assert "Usage: " in result.stdout
     assert result.stderr == ""
     assert not set("│╭╰─━┃") & set(result.stdout)
-    if arguments not in (["key"], []):
+    if arguments not in ([], ["key"], ["session"]):
         assert "Examples:" in result.stdout
 
 
@@ -48,6 +48,8 @@ def test_completion() -> None:
         (["lint"], 2, "error: say what to read: DIR, or a cluster by --context, --namespace or -A"),
         (["up"], 1, "error: Missing argument 'DIR'; see claude-gateway up --help"),
         (["lint", ".", "-o", "xml"], 2, "error: Invalid value for '--output' / '-o'"),
+        (["session", "revoke"], 2, "error: say whom to sign out: an ID, --user USER or --all, one of them"),
+        (["session", "list"], 2, "error: say which gateway: --url, or its public URL in CLAUDE_GATEWAY_URL"),
         (["key", "create", "a"], 2, "error: Missing option '--gateway'; see claude-gateway key create --help"),
     ],
 )

@@ -106,3 +106,25 @@ def test_what_cannot_be_a_key(arguments: list[str], told: str) -> None:
     assert len(lines) == 1
     assert told in lines[0]
     assert "cgk_" not in result.stderr
+
+
+def test_an_admin_key() -> None:
+    manifest, key = created("ops@corp.example", "--admin", "--gateway", "corp", "--expires", "2099-06-01")
+    assert re.fullmatch(r"cga_[A-Za-z0-9_-]{43}", key)
+    assert manifest == {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": {"name": "admin-key-ops", "labels": {"claude-gateway.dev/gateway": "corp"}},
+        "type": "claude-gateway.dev/admin-key",
+        "stringData": {
+            "sha256": hashlib.sha256(key.encode()).hexdigest(),
+            "name": "ops@corp.example",
+            "expires": "2099-06-01T00:00:00Z",
+        },
+    }
+
+
+def test_an_admin_key_has_no_groups() -> None:
+    result = running.run(*CREATE, "ops", "--admin", "--gateway", "corp", "--group", "finance")
+    assert result.returncode == 2
+    assert result.stderr.startswith("error: --group: an admin key has no groups")

@@ -7,11 +7,15 @@ import typer
 
 from gateway_operator.cli import cluster
 from gateway_operator.cli import compiled as compiling
-from gateway_operator.cli.output import Format, console, print_json
+from gateway_operator.cli.output import Exit, Format, console, fail, print_json
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from rich.text import Text
 
+    from gateway_config.callers import Caller
+    from gateway_config.contract import IdentityProvider, WorkloadIssuer
     from gateway_operator.compiler import Explanation
 
 LABEL_WIDTH = 10
@@ -21,6 +25,15 @@ def explain(
     user: Annotated[str, typer.Option(metavar="USER", help="The user's id or email address.")],
     directory: compiling.Directory = None,
     group: Annotated[list[str] | None, typer.Option(metavar="GROUP", help="A group of theirs. Repeatable.")] = None,
+    email: Annotated[
+        str | None, typer.Option(metavar="EMAIL", help="Their email address, where the id is something else.")
+    ] = None,
+    identity_provider: Annotated[
+        str | None, typer.Option(metavar="NAME", help="The identity provider that they signed in with.")
+    ] = None,
+    workload: Annotated[
+        str | None, typer.Option(metavar="NAME", help="The workload whose token a CI job or a pod presents.")
+    ] = None,
     model: Annotated[str | None, typer.Option(metavar="MODEL", help="Also show the route of this model.")] = None,
     gateway: compiling.GatewayName = None,
     output: Annotated[Format, typer.Option("--output", "-o", help="For people or for scripts.")] = Format.TEXT,
@@ -40,6 +53,8 @@ def explain(
     Examples:
       claude-gateway explain manifests/ --user bob@corp.example --group contractors
       claude-gateway explain manifests/ --user alice --group engineering --model claude-opus-5-5
+      claude-gateway explain manifests/ --user 00u1 --email a@corp.example --identity-provider okta
+      claude-gateway explain manifests/ --user ci:corp/app --group ci --workload github
       claude-gateway explain --namespace claude --user alice --group engineering
       claude-gateway explain manifests/ --user alice -o json | jq -r '.models[].id'
 
@@ -53,13 +68,29 @@ def explain(
     manifests = compiling.read(directory, where)
     ref = compiling.chosen(manifests, directory, gateway)
     compiled = compiling.compiled_gateway(manifests, ref)
-    explanation = explained(compiled, Caller(user=user, groups=frozenset(group or ())), model)
+    caller = Caller(
+        user=user,
+        email=email,
+        groups=frozenset(group or ()),
+        workload=workload,
+        identity_provider=identity_provider,
+    )
+    assert compiled.configuration is not None, "else the command has ended"
+    _check_known("--identity-provider", identity_provider, compiled.configuration.identity_providers)
+    _check_known("--workload", workload, compiled.configuration.workload_issuers)
+    explanation = explained(compiled, caller, model)
     if output is Format.JSON:
         print_json(_plain(explanation))
         return
     out = console()
     for line in _lines(explanation):
         out.print(line)
+
+
+def _check_known(option: str, name: str | None, known: "Sequence[IdentityProvider | WorkloadIssuer]") -> None:
+    names = [each.name for each in known]
+    if name is not None and name not in names:
+        fail(f"{option} {name}: the gateway has {', '.join(names) or 'none'}", code=Exit.UNREADABLE)
 
 
 def _plain(value: Any) -> Any:
@@ -80,7 +111,8 @@ def _lines(explanation: "Explanation") -> "list[Text]":
 
     caller = explanation.caller
     groups = f" ({', '.join(sorted(caller.groups))})" if caller.groups else " (no groups)"
-    rows = [("caller", f"{caller.user}{groups}"), ("gateway", explanation.gateway), ("policy", _policy(explanation))]
+    rows = [("caller", f"{caller.user}{groups}{_origin(caller)}"), ("gateway", explanation.gateway)]
+    rows.append(("policy", _policy(explanation)))
     rows += [("", f"passed over: {passed.policy}: {passed.why}") for passed in explanation.passed_over]
     rows.append(("access", explanation.access + _source(explanation, "access")))
     if explanation.sentence is not None:
@@ -103,6 +135,19 @@ def _lines(explanation: "Explanation") -> "list[Text]":
         style = {"Allow": "green", "Deny": "red"}.get(text.partition(" ")[0], "")
         lines.append(Text.assemble((f"{shown:<{LABEL_WIDTH}}", "cyan"), (text, style)))
     return lines
+
+
+def _origin(caller: "Caller") -> str:
+    parts = [
+        f", {word} {value}"
+        for word, value in (
+            ("email", caller.email),
+            ("signed in with", caller.identity_provider),
+            ("workload", caller.workload),
+        )
+        if value
+    ]
+    return "".join(parts)
 
 
 def _policy(explanation: "Explanation") -> str:

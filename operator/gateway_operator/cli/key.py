@@ -6,14 +6,14 @@ from typing import Annotated
 
 import typer
 
-from gateway_operator.cli.output import fail
+from gateway_operator.cli.output import Exit, fail
 
 app = typer.Typer(invoke_without_command=True, rich_markup_mode=None)
 
 
 @app.callback()
 def root(context: typer.Context) -> None:
-    """Developer keys."""
+    """Developer keys, and keys for the Admin API."""
     if context.invoked_subcommand is None:
         print(context.get_help())
 
@@ -25,6 +25,9 @@ def create(
     group: Annotated[
         list[str] | None, typer.Option(metavar="GROUP", help="A group that policies know. Repeatable.")
     ] = None,
+    admin: Annotated[
+        bool, typer.Option("--admin", help="A key for the Admin API, which `claude-gateway session` uses; no model.")
+    ] = False,
     namespace: Annotated[
         str | None,
         typer.Option(
@@ -38,10 +41,11 @@ def create(
         ),
     ] = None,
     name: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Of the Secret.", show_default="key- and the user's name")
+        str | None,
+        typer.Option(metavar="NAME", help="Of the Secret.", show_default="key- (or admin-key-) and the user's name"),
     ] = None,
 ) -> None:
-    """Make a developer key.
+    """Make a developer key, or with --admin a key for the Admin API.
 
     \b
     Writes the Secret to apply to standard output, and the key once to standard error. The
@@ -51,19 +55,27 @@ def create(
     Examples:
       claude-gateway key create alice@corp.example --group engineering --gateway corp > key-alice.yaml
       claude-gateway key create ci --gateway corp --namespace claude --expires 90d | kubectl apply -f -
+      claude-gateway key create ops@corp.example --admin --gateway corp > admin-key-ops.yaml
 
     \b
     Exit code: 0; 1 when a name or a time cannot be used, 2 for a mistake in the options.
     """
     from gateway_operator.local import key_manifests
 
-    key = key_manifests.new_key()
+    if admin and group:
+        fail("--group: an admin key has no groups; leave out --admin or --group", code=Exit.UNREADABLE)
+    key = key_manifests.new_admin_key() if admin else key_manifests.new_key()
     now = datetime.now(UTC)
     try:
         when = key_manifests.expiry(expires, now=now) if expires is not None else None
-        manifest = key_manifests.manifest(
-            key, user=user, groups=group or [], gateway=gateway, namespace=namespace, expires=when, name=name
-        )
+        if admin:
+            manifest = key_manifests.admin_manifest(
+                key, holder=user, gateway=gateway, namespace=namespace, expires=when, name=name
+            )
+        else:
+            manifest = key_manifests.manifest(
+                key, user=user, groups=group or [], gateway=gateway, namespace=namespace, expires=when, name=name
+            )
     except key_manifests.InvalidKeyRequestError as error:
         fail(str(error))
     sys.stdout.write(manifest)
@@ -71,6 +83,7 @@ def create(
     sys.stdout.flush()
     if sys.stderr.isatty():
         sys.stderr.write(f"\nThe key of {user}, shown only now:\n\n  {key}\n\n")
-        sys.stderr.write(f"  export ANTHROPIC_AUTH_TOKEN={key}\n")
+        variable = "CLAUDE_GATEWAY_ADMIN_KEY" if admin else "ANTHROPIC_AUTH_TOKEN"
+        sys.stderr.write(f"  export {variable}={key}\n")
     else:
         sys.stderr.write(f"{key}\n")

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from gateway_operator.cli import explain, key, lint, operator, render, status, up
+from gateway_operator.cli import explain, key, lint, operator, render, session, status, up
 
 PROGRAM = "claude-gateway"
 DEBUG_VARIABLE = "CLAUDE_GATEWAY_DEBUG"
@@ -27,6 +27,7 @@ app.command(name="render")(render.render)
 app.command(name="explain")(explain.explain)
 app.command(name="status")(status.status)
 app.add_typer(key.app, name="key")
+app.add_typer(session.app, name="session")
 
 
 def _version(wanted: bool) -> None:
@@ -59,6 +60,9 @@ def root(
       claude-gateway explain manifests/ --user bob@corp.example --group contractors
     A cluster's gateways at a glance:
       claude-gateway status --all-namespaces
+    Everybody who is signed in, and signing one of them out:
+      claude-gateway session list
+      claude-gateway session revoke --user bob@corp.example
 
     `claude-gateway COMMAND --help` shows what a command does. NO_COLOR turns colour off.
     """

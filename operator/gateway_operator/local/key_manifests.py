@@ -1,4 +1,4 @@
-"""Developer keys: made here, kept by the developer; a manifest holds only the hash."""
+"""Developer and admin keys: made here, kept by whoever has them; a manifest holds only the hash."""
 
 import hashlib
 import json
@@ -8,9 +8,10 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from gateway_operator.names import DEVELOPER_KEY_TYPE, GATEWAY_LABEL
+from gateway_operator.names import ADMIN_KEY_TYPE, DEVELOPER_KEY_TYPE, GATEWAY_LABEL
 
 KEY_PREFIX: Final = "cgk_"
+ADMIN_KEY_PREFIX: Final = "cga_"
 MAX_GATEWAY_NAME: Final = 52
 MAX_TEXT: Final = 256
 
@@ -31,6 +32,11 @@ class InvalidKeyRequestError(Exception):
 def new_key() -> str:
     """`cgk_` and 43 base64url characters: 256 random bits."""
     return KEY_PREFIX + secrets.token_urlsafe(32)
+
+
+def new_admin_key() -> str:
+    """`cga_` and 43 base64url characters: 256 random bits."""
+    return ADMIN_KEY_PREFIX + secrets.token_urlsafe(32)
 
 
 def expiry(text: str, *, now: datetime) -> datetime:
@@ -62,39 +68,69 @@ def manifest(
     expires: datetime | None = None,
     name: str | None = None,
 ) -> str:
-    """The Secret to apply beside the gateway, as YAML. Raises InvalidKeyRequestError."""
+    """The Secret of a developer key, to apply beside the gateway, as YAML. Raises InvalidKeyRequestError."""
     _check_text("USER", user)
     for group in groups:
         _check_text("--group", group)
+    lines = [f"  user: {_scalar(user)}"]
+    if groups:
+        lines += ["  groups: |", *(f"    {group}" for group in dict.fromkeys(groups))]
+    name = name if name is not None else _name_for(user, "key")
+    return _secret(key, DEVELOPER_KEY_TYPE, lines, gateway=gateway, namespace=namespace, expires=expires, name=name)
+
+
+def admin_manifest(
+    key: str,
+    *,
+    holder: str,
+    gateway: str,
+    namespace: str | None = None,
+    expires: datetime | None = None,
+    name: str | None = None,
+) -> str:
+    """The Secret of an admin key, as YAML. Raises InvalidKeyRequestError."""
+    _check_text("HOLDER", holder)
+    lines = [f"  name: {_scalar(holder)}"]
+    name = name if name is not None else _name_for(holder, "admin-key")
+    return _secret(key, ADMIN_KEY_TYPE, lines, gateway=gateway, namespace=namespace, expires=expires, name=name)
+
+
+def _secret(
+    key: str,
+    kind: str,
+    claims: Sequence[str],
+    *,
+    gateway: str,
+    namespace: str | None,
+    expires: datetime | None,
+    name: str,
+) -> str:
     if len(gateway) > MAX_GATEWAY_NAME or not _GATEWAY_NAME.match(gateway):
         rule = f"at most {MAX_GATEWAY_NAME} lower-case letters, digits and '-', a letter first"
         raise InvalidKeyRequestError(f"--gateway {gateway!r}: a gateway's name is {rule}")
     if namespace is not None and (len(namespace) > 63 or not _LABEL.match(namespace)):
         raise InvalidKeyRequestError(f"--namespace {namespace!r} is not the name of a namespace")
-    name = name if name is not None else _name_for(user)
     if len(name) > 253 or not _SUBDOMAIN.match(name):
         raise InvalidKeyRequestError(f"--name {name!r}: lower-case letters, digits, '-' and '.' only")
     lines = ["apiVersion: v1", "kind: Secret", "metadata:", f"  name: {_scalar(name)}"]
     if namespace is not None:
         lines.append(f"  namespace: {_scalar(namespace)}")
-    lines.append(f"  labels: {{{GATEWAY_LABEL}: {_scalar(gateway)}}}")
     lines += [
-        f"type: {DEVELOPER_KEY_TYPE}",
+        f"  labels: {{{GATEWAY_LABEL}: {_scalar(gateway)}}}",
+        f"type: {kind}",
         "stringData:",
         f"  sha256: {json.dumps(hashlib.sha256(key.encode()).hexdigest())}",
+        *claims,
     ]
-    lines.append(f"  user: {_scalar(user)}")
-    if groups:
-        lines += ["  groups: |", *(f"    {group}" for group in dict.fromkeys(groups))]
     if expires is not None:
         lines.append(f'  expires: "{expires.strftime("%Y-%m-%dT%H:%M:%SZ")}"')
     return "\n".join(lines) + "\n"
 
 
-def _name_for(user: str) -> str:
+def _name_for(user: str, prefix: str) -> str:
     """`key-alice` for `alice@corp.example`."""
     local = re.sub(r"[^a-z0-9]+", "-", user.partition("@")[0].lower()).strip("-")[:50].strip("-")
-    return f"key-{local}" if local else f"key-{secrets.token_hex(4)}"
+    return f"{prefix}-{local or secrets.token_hex(4)}"
 
 
 def _check_text(option: str, text: str) -> None:
