@@ -28,7 +28,10 @@ class Caller:
 
     @property
     def email_address(self) -> str | None:
-        """The email, or the id where that is an address, in lower case."""
+        """The email, or the id where that is an address, in lower case. Workloads have none: what is in their ids
+        (a branch's name, say) is chosen by whoever starts them, and a `@` in it must not make a colleague of them."""
+        if self.workload is not None:
+            return None
         address = self.email or (self.user if "@" in self.user else None)
         return folded(address) if address else None
 

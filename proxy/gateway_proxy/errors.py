@@ -98,6 +98,53 @@ def expired_credential(expired: str) -> GatewayError:
     )
 
 
+def workload_token_invalid(issuer: str, problem: str) -> GatewayError:
+    """`issuer`: the configuration's name for it; `problem`: a sentence's end of ours, about the token."""
+    return _error(
+        401,
+        f"the token of {issuer} is not taken: {problem}; get a new one, or ask your gateway's administrator",
+        reason="WorkloadTokenInvalid",
+        headers=_NO_RETRY,
+    )
+
+
+def workload_token_expired(issuer: str) -> GatewayError:
+    return _error(
+        401,
+        f"the token of {issuer} has expired: get a new one for each run (apiKeyHelper in Claude Code)",
+        reason="WorkloadTokenExpired",
+        headers=_NO_RETRY,
+    )
+
+
+def workload_token_audience(issuer: str, audience: str) -> GatewayError:
+    return _error(
+        401,
+        f"the token of {issuer} is for somebody else: ask {issuer} for one with the audience {audience}",
+        reason="WorkloadTokenAudience",
+        headers=_NO_RETRY,
+    )
+
+
+def workload_token_unmatched(issuer: str) -> GatewayError:
+    return _error(
+        401,
+        f"no rule of this gateway speaks of a token of {issuer} with these claims: ask your gateway's administrator",
+        reason="WorkloadTokenUnmatched",
+        headers=_NO_RETRY,
+    )
+
+
+def workload_issuer_unavailable(issuer: str) -> GatewayError:
+    """Its keys are not known and cannot be fetched."""
+    return _error(
+        503,
+        f"the keys of {issuer} cannot be fetched just now, so its tokens cannot be verified: try again shortly",
+        reason="WorkloadIssuerUnavailable",
+        headers={"retry-after": "3"},
+    )
+
+
 def passthrough_disabled() -> GatewayError:
     return _error(
         401,

@@ -1,8 +1,8 @@
 """A configuration ready to serve: everything that a request looks up is made here, once a load."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from copy import copy
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from gateway_config.bundle import Bundle
 from gateway_config.callers import PolicyIndex
@@ -11,6 +11,7 @@ from gateway_config.models import ModelNames
 from gateway_proxy import errors
 from gateway_proxy.access.addresses import AddressRules
 from gateway_proxy.identity.authentication import Authentication
+from gateway_proxy.identity.credentials import Recogniser
 from gateway_proxy.identity.developer_keys import DeveloperKeys
 from gateway_proxy.identity.principal import Principal
 from gateway_proxy.identity.sessions.signing import SigningKeys
@@ -20,6 +21,10 @@ from gateway_proxy.policy.effective import EffectivePolicy, ModelGrant
 from gateway_proxy.policy.settings_document import SettingsDocuments
 from gateway_proxy.providers import Pools, UpstreamClient, build
 from gateway_proxy.telemetry.metrics import Series
+
+if TYPE_CHECKING:
+    from gateway_proxy.identity.oidc.client import IdentityProviderClient
+    from gateway_proxy.identity.workloads import WorkloadTokens
 
 MAX_CACHED_PRINCIPALS: Final = 20_000
 """A full cache is emptied: whoever still asks is matched again, and tokens that are over leave nothing behind."""
@@ -69,8 +74,14 @@ class LiveConfiguration:
         self._series = series
         self.signing_keys = SigningKeys(configuration.signing_keys, bundle.credentials)
         self.session_tokens = SessionTokens(configuration, self.signing_keys, revoked=revoked)
+        self.identity_providers = _identity_providers(bundle, self.outbound, previous)
+        """By name, in the order written."""
+        self._workloads = _workload_tokens(configuration, self.outbound, previous)
+        recognisers: list[Recogniser] = [DeveloperKeys(configuration.developer_keys), self.session_tokens]
+        if self._workloads is not None:
+            recognisers.append(self._workloads)
         self._authentication = Authentication(
-            [DeveloperKeys(configuration.developer_keys), self.session_tokens],
+            recognisers,
             subscription_passthrough=configuration.subscription_passthrough,
         )
         self._index = PolicyIndex(configuration)
@@ -145,3 +156,24 @@ def _clients(bundle: Bundle, *, pools: Pools, previous: LiveConfiguration | None
             client = build(upstream, credential, configuration.egress, pools)
             built[upstream.name] = _Built(upstream, credential, client)
     return built
+
+
+def _identity_providers(
+    bundle: Bundle, outbound: Outbound, previous: LiveConfiguration | None
+) -> "Mapping[str, IdentityProviderClient]":
+    if not bundle.configuration.identity_providers:
+        return {}
+    from gateway_proxy.identity.oidc.clients import build_clients  # with joserfc, which others do without
+
+    return build_clients(bundle, outbound, previous=previous.identity_providers if previous is not None else {})
+
+
+def _workload_tokens(
+    configuration: Configuration, outbound: Outbound, previous: LiveConfiguration | None
+) -> "WorkloadTokens | None":
+    if not configuration.workload_issuers:
+        return None
+    from gateway_proxy.identity.workloads import WorkloadTokens
+
+    before = previous._workloads if previous is not None else None
+    return WorkloadTokens(configuration.workload_issuers, outbound, previous=before)
