@@ -177,7 +177,8 @@ def test_an_annotation_pins_where_a_value_may_go(hosts: str, base_url: str, allo
     )
     spec = {"anthropic": {"baseURL": base_url, "apiKeySecretRef": {"name": "anthropic", "key": "api-key"}}}
     if allowed:
-        assert compiled(binding(**spec), policy(), pinned).credentials
+        reached = gateway(egress={"allowLoopback": True})
+        assert compiled(reached, binding(**spec), policy(), pinned).credentials
     else:
         assert refusal(pinned, **spec).reason == "SecretHostNotAllowed"
 

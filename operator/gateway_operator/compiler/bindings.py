@@ -3,7 +3,7 @@
 from typing import Literal
 
 from gateway_config.canonical import sha256_hex
-from gateway_config.contract import Credential, Timeouts, Upstream
+from gateway_config.contract import Credential, Egress, Timeouts, Upstream
 from gateway_operator.api.v1alpha1 import ProviderBinding
 from gateway_operator.api.v1alpha1.conditions import Reason
 from gateway_operator.api.v1alpha1.provider_binding import ProviderBindingSpec
@@ -14,8 +14,10 @@ from gateway_operator.compiler.findings import Finding, error, warning
 from gateway_operator.compiler.inventory import Checked, validated
 from gateway_operator.compiler.references import UnresolvedError, Values
 from gateway_operator.compiler.snapshot import ObjectRef
+from gateway_operator.compiler.urls import plain_http_finding, url_finding
 
 DEFAULT_BASE_URL = "https://api.anthropic.com"
+_BASE_URL = "spec.anthropic.baseURL"
 CredentialKind = Literal["ApiKey", "OAuthToken"]
 
 
@@ -31,7 +33,9 @@ class CompiledBinding:
         self.findings: list[Finding] = []
 
 
-def compile_binding(checked: Checked[ProviderBinding], *, values: Values, catalogue: Catalogue) -> CompiledBinding:
+def compile_binding(
+    checked: Checked[ProviderBinding], *, values: Values, catalogue: Catalogue, egress: Egress
+) -> CompiledBinding:
     """One valid binding of this gateway."""
     result = CompiledBinding(checked.ref)
     spec = validated(checked).spec
@@ -41,6 +45,13 @@ def compile_binding(checked: Checked[ProviderBinding], *, values: Values, catalo
     base_url = (spec.anthropic.base_url or DEFAULT_BASE_URL).rstrip("/")
     models, findings = _models(checked.ref, spec, catalogue)
     result.findings += findings
+    refused = url_finding(checked.ref, _BASE_URL, base_url, egress)
+    if refused is not None:
+        result.findings.append(refused)
+        return result
+    insecure = plain_http_finding(checked.ref, _BASE_URL, base_url, "the credential and every prompt")
+    if insecure is not None:
+        result.findings.append(insecure)
     found = _credential(result, checked, spec.anthropic, base_url=base_url, values=values)
     if found is None:
         return result

@@ -26,6 +26,7 @@ from gateway_operator.compiler.salvage import salvaged_gateways
 from gateway_operator.compiler.sign_in import compile_sign_in
 from gateway_operator.compiler.snapshot import ObjectRef, Snapshot
 from gateway_operator.compiler.store import StoreDefault, compile_store, has_store
+from gateway_operator.compiler.urls import gateway_url_findings
 from gateway_operator.compiler.workloads import compile_workloads
 
 _Attached = TypeVar("_Attached", Checked[ProviderBinding], Checked[GatewayPolicy])
@@ -115,10 +116,13 @@ def _compile(inventory: Inventory, ref: ObjectRef, store_default: StoreDefault) 
     findings += problems
     egress, problems = gateway_parts.egress(gateway, ref, inventory.values, loopback_default=store_default != "None")
     findings += problems
+    findings += gateway_url_findings(gateway, ref, egress)
 
     attached = _attached(inventory.bindings.values(), checked, inventory, findings)
     bindings = [
-        compile_binding(each, values=inventory.values, catalogue=catalogue) if each.object else _broken(each)
+        compile_binding(each, values=inventory.values, catalogue=catalogue, egress=egress)
+        if each.object
+        else _broken(each)
         for each in attached
     ]
     for binding in bindings:
