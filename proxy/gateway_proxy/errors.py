@@ -320,6 +320,28 @@ def too_busy(retry_after_seconds: int = 1) -> GatewayError:
     )
 
 
+def request_rate_limit(limit: int, retry_after_seconds: int) -> GatewayError:
+    return _limited(f"{limit} requests a minute", retry_after_seconds, reason="RequestRateLimit")
+
+
+def token_rate_limit(limit: int, retry_after_seconds: int) -> GatewayError:
+    return _limited(f"{limit} tokens a minute", retry_after_seconds, reason="TokenRateLimit")
+
+
+def too_many_open(limit: int, retry_after_seconds: int) -> GatewayError:
+    return _limited(f"{limit} requests at once", retry_after_seconds, reason="OpenStreamsLimit")
+
+
+def _limited(limit: str, retry_after_seconds: int, *, reason: str) -> GatewayError:
+    return _error(
+        429,
+        f"you have reached this gateway's limit of {limit} for each user: try again in {retry_after_seconds} s, or ask "
+        "your gateway's administrator for more",
+        reason=reason,
+        headers={"retry-after": str(retry_after_seconds)},
+    )
+
+
 def overloaded(headers: Mapping[str, str] | None = None) -> GatewayError:
     return _error(529, "the upstream is at capacity: try again shortly", reason="Overloaded", headers=headers)
 

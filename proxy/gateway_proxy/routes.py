@@ -28,6 +28,7 @@ def build_server(services: Services, *, ticker: Ticker, timeouts: Timeouts | Non
         metrics=services.metrics,
         drain=services.drain,
         timeouts=timeouts,
+        live_pods=lambda: services.live_pods,
     )
 
     def refused(error: GatewayError) -> None:

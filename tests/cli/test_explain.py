@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 from tests.local import running
+from tests.local.running import POLICY, SECRET, SMALLEST
 
 KEYS = "examples/02-developer-keys"
 LOCKED = "examples/04-locked-down"
@@ -33,6 +34,16 @@ def test_who_is_denied_and_why() -> None:
     unknown = running.run("explain", LOCKED, "--user", "eve@elsewhere.example")
     assert "policy    none matches, and there is no base layer" in unknown.stdout
     assert "passed over: claude/employees: matches[0]: emailDomains asks for corp.example" in unknown.stdout
+
+
+def test_limits(tmp_path: Path) -> None:
+    limits = "  rateLimits: {requestsPerMinute: 60, openStreams: 8}\n"
+    manifests = running.write(tmp_path / "m", SMALLEST | {"secret.yaml": SECRET, "policy.yaml": POLICY + limits})
+    result = running.run("explain", manifests, "--user", "alice")
+    assert "limit     60 requests a minute  from claude/everyone\n" in result.stdout
+    assert "          8 requests at once  from claude/everyone\n" in result.stdout
+    document = json.loads(running.run("explain", manifests, "--user", "alice", "-o", "json").stdout)
+    assert document["rate_limits"] == {"requestsPerMinute": 60, "openStreams": 8}
 
 
 def test_json() -> None:

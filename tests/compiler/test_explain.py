@@ -74,6 +74,7 @@ def test_which_object_gave_each_part(world: Compiled) -> None:
         "settings.model": (ref("base"),),
         "settings.availableModels": (ref("dev"),),
     }
+    assert explain(world, ALICE).rate_limits == {"requestsPerMinute": 60, "openStreams": 2}
     base = explain(world, BOB)
     assert (base.policy, base.layer) == ("claude/base", "Base")
     assert set(base.sources.values()) == {(ref("base"),)}

@@ -6,7 +6,7 @@ import pytest
 from tests.compiler.manifests import binding, compiled, gateway, of, policy, secret
 
 from gateway_config.canonical import canonical_json, sha256_hex
-from gateway_config.contract import Policy
+from gateway_config.contract import Policy, RateLimits
 from gateway_operator.compiler import Compiled, Severity
 
 WORLD = (binding(), binding("spare"), secret())
@@ -237,7 +237,27 @@ def test_equal_settings_are_kept_once() -> None:
     assert len(result.configuration.settings_documents) == 1
 
 
+@pytest.mark.parametrize(
+    ("base", "team", "served"),
+    [
+        ({}, {}, RateLimits()),
+        ({"requestsPerMinute": 60, "openStreams": 8}, {}, RateLimits(requests_per_minute=60, open_streams=8)),
+        (
+            {"requestsPerMinute": 60, "openStreams": 8},
+            {"openStreams": 2, "tokensPerMinute": 9},
+            RateLimits(requests_per_minute=60, tokens_per_minute=9, open_streams=2),
+        ),
+        ({"requestsPerMinute": 60}, {"requestsPerMinute": 0}, RateLimits()),
+    ],
+)
+def test_rate_limits_are_taken_one_by_one_and_0_lifts_one(base: Any, team: Any, served: RateLimits) -> None:
+    result = compiled(*WORLD, policy("base", rateLimits=base), policy("team", **TEAM, rateLimits=team))
+    assert specific(result).rate_limits == served
+
+
 def test_fields_of_later_versions_are_told() -> None:
-    result = compiled(*WORLD, policy(settings={"model": "x"}, rateLimits={"requestsPerMinute": 5}))
+    result = compiled(
+        *WORLD, policy(rateLimits={"openStreams": 5}, spendLimits=[{"period": "Daily", "amountUSD": "5"}])
+    )
     told = of(result.findings, reason="NotImplemented", severity=Severity.WARNING)
-    assert {finding.path for finding in told} == {"spec.rateLimits"}
+    assert {finding.path for finding in told} == {"spec.spendLimits"}

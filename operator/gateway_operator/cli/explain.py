@@ -19,6 +19,11 @@ if TYPE_CHECKING:
     from gateway_operator.compiler import Explanation
 
 LABEL_WIDTH = 10
+_LIMITS = {
+    "requestsPerMinute": "requests a minute",
+    "tokensPerMinute": "tokens a minute",
+    "openStreams": "requests at once",
+}
 
 
 def explain(
@@ -118,6 +123,7 @@ def _lines(explanation: "Explanation") -> "list[Text]":
     if explanation.sentence is not None:
         rows.append(("", f"every request is answered: {explanation.sentence}"))
     rows += _model_rows(explanation)
+    rows += _limit_rows(explanation)
     rows += [
         (
             "cap",
@@ -173,6 +179,13 @@ def _model_rows(explanation: "Explanation") -> list[tuple[str, str]]:
         for model in explanation.models
     ]
     return rows
+
+
+def _limit_rows(explanation: "Explanation") -> list[tuple[str, str]]:
+    return [
+        ("limit", f"{most} {_LIMITS[name]}{_source(explanation, f'rateLimits.{name}')}")
+        for name, most in explanation.rate_limits.items()
+    ]
 
 
 def _settings_rows(explanation: "Explanation") -> list[tuple[str, str]]:

@@ -83,6 +83,8 @@ class Explanation:
     """The managed settings; None: none are served."""
     desktop: Mapping[str, Any] | None = None
     """Claude Desktop's own keys; None: it is not configured."""
+    rate_limits: Mapping[str, int] = field(default_factory=dict)
+    """By field name; one that is not there is unlimited."""
     caps: tuple[Cap, ...] = ()
     model: ModelAnswer | None = None
 
@@ -121,6 +123,7 @@ def explain(compiled: Compiled, caller: Caller, model: str | None = None) -> Exp
         models=_models(configuration, policy),
         settings=configuration.settings_documents.get(policy.settings) if policy.settings else None,
         desktop=policy.desktop,
+        rate_limits=_rate_limits(policy),
         caps=caps_of(_matching(compiled, configuration, caller), mode=compiled.sources.group_limit_mode),
         model=_refused(configuration, model, sentence)
         if sentence
@@ -173,6 +176,16 @@ def _sources(policy: Policy, statements: Sequence[Statement]) -> Parts:
     if policy.settings is not None and "availableModels" in sources:
         sources["settings.availableModels"] = sources["availableModels"]
     return sources
+
+
+def _rate_limits(policy: Policy) -> Mapping[str, int]:
+    limits = policy.rate_limits
+    named = {
+        "requestsPerMinute": limits.requests_per_minute,
+        "tokensPerMinute": limits.tokens_per_minute,
+        "openStreams": limits.open_streams,
+    }
+    return {name: most for name, most in named.items() if most is not None}
 
 
 def _models(configuration: Configuration, policy: Policy) -> tuple[ExplainedModel, ...]:

@@ -14,7 +14,7 @@ from typing import Any
 
 from gateway_config.callers import folded
 from gateway_config.canonical import canonical_json, sha256_hex
-from gateway_config.contract import Match, Policy
+from gateway_config.contract import Match, Policy, RateLimits
 from gateway_operator.api.v1alpha1 import GatewayPolicy
 from gateway_operator.api.v1alpha1 import gateway_policy as api
 from gateway_operator.api.v1alpha1.conditions import Reason
@@ -280,6 +280,16 @@ def _same_priority(drafts: Iterable[Draft]) -> list[Finding]:
     return findings
 
 
+def _rate_limits(layer: Layer) -> RateLimits:
+    """0 is how a policy lifts a limit of the base layer."""
+    given = layer.rate_limits or {}
+    return RateLimits(
+        requests_per_minute=given.get("requestsPerMinute") or None,
+        tokens_per_minute=given.get("tokensPerMinute") or None,
+        open_streams=given.get("openStreams") or None,
+    )
+
+
 class _Finisher:
     """Turns a draft and its merged layer into the contract's policy."""
 
@@ -303,6 +313,7 @@ class _Finisher:
             models=None if layer.models is None else tuple(sorted(layer.models)),
             upstreams=None if upstreams is None else tuple(sorted(upstreams)),
             settings=self._document(layer),
+            rate_limits=_rate_limits(layer),
             desktop=None if layer.desktop is None else dict(layer.desktop),
         )
 

@@ -60,6 +60,15 @@ class Members:
         value = self._values.get("stream")
         return value is not None and bytes(value) == b"true"
 
+    @property
+    def max_tokens(self) -> int | None:
+        """The most output tokens; None where the request gives no number above 0."""
+        value = self._values.get("max_tokens")
+        if value is None:
+            return None
+        digits = bytes(value)
+        return int(digits) or None if len(digits) < 16 and digits.isdigit() else None
+
     def model(self) -> str:
         """The model the client names. Raises GatewayError 400 when it is missing, empty or no string."""
         value = self._values.get("model")

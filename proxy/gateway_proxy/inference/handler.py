@@ -2,11 +2,12 @@
 account of it."""
 
 import asyncio
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from time import monotonic
 from typing import Final
 
 from gateway_proxy import errors
+from gateway_proxy.access.rate_limits import Admission, RateLimiter
 from gateway_proxy.client_request import ClientRequest
 from gateway_proxy.config.holder import Holder
 from gateway_proxy.drain import Drain
@@ -38,12 +39,16 @@ class Inference:
         metrics: Metrics,
         drain: Drain,
         timeouts: Timeouts,
+        live_pods: Callable[[], int] = lambda: 1,
     ) -> None:
+        """`live_pods`: how many pods share the limits of users, this one included."""
         self.holder = holder
         self.audit = audit
         self.metrics = metrics
         self.drain = drain
         self.timeouts = timeouts
+        self.live_pods = live_pods
+        self.rate_limiter = RateLimiter()
         self.intake = Intake()
         self.router = Router(ping_seconds=timeouts.ping)
 
@@ -67,6 +72,7 @@ class _Run:
     """One request on its way."""
 
     __slots__ = (
+        "_admission",
         "_allowed",
         "_answer",
         "_began",
@@ -91,6 +97,7 @@ class _Run:
         self._principal: Principal | None = None
         self._model: str | None = None
         self._stream = False
+        self._admission: Admission | None = None
         self._allowed: AllowedModel | None = None
         self._answer: Answer | None = None
         self._relay: EventRelay | RawRelay | None = None
@@ -117,7 +124,17 @@ class _Run:
                 )
             members = scan(body)
             model = self._model = members.model()
-            allowed = self._allowed = policy.model(model)
+            allowed = policy.model(model)
+            if policy.rate_limits is not None:
+                self._admission = inference.rate_limiter.admit(
+                    principal,
+                    policy.rate_limits,
+                    live_pods=inference.live_pods(),
+                    body_bytes=len(body),
+                    max_tokens=members.max_tokens if self._metered else 0,
+                    now=monotonic(),
+                )
+            self._allowed = allowed
             stream = self._stream = members.stream
             self._answer = await inference.router.answer(
                 allowed.routes, request, members, principal=principal, model=model, stream=stream
@@ -134,9 +151,16 @@ class _Run:
             raise
         finally:
             inference.drain.unregister(self)
+            if self._admission is not None:
+                self._end_admission(self._admission)
             answer = self._answer
             if answer is not None:
                 answer.exchange.abort()
+
+    def _end_admission(self, admission: Admission) -> None:
+        if self._counting is None or self._counting.done():
+            admission.settle(None, monotonic())  # unless the account of the answer did it
+        admission.end()
 
     def end_with_error(self, error: GatewayError) -> None:
         """The gateway is going down: a stream gets the error in-band, whoever waits for an answer gets it as one."""
@@ -210,6 +234,8 @@ class _Run:
         seconds = monotonic() - self._began
         first_byte = self._first_byte - self._began if self._first_byte is not None else None
         head = answer.head
+        if self._admission is not None:
+            self._admission.settle(usage, monotonic())
         answer.route.series.finished(head.status, seconds, first_byte, usage)
         if outcome == "client_gone":
             self._inference.metrics.client_gone()

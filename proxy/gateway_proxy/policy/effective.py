@@ -3,13 +3,14 @@
 from collections.abc import Callable, Collection, Mapping
 from typing import Final, NamedTuple
 
-from gateway_config.contract import Configuration, Model, Policy
+from gateway_config.contract import Configuration, Model, Policy, RateLimits
 from gateway_config.models import ModelNames, listed_models
 from gateway_proxy import errors
 from gateway_proxy.policy.model_list import ModelList
 from gateway_proxy.providers import UpstreamClient
 from gateway_proxy.telemetry.metrics import Series
 
+UNLIMITED: Final = RateLimits()
 MAX_CACHED_SPELLINGS: Final = 512
 """Per grant. Clients use a handful; someone who invents more only loses the cache for them."""
 MAX_MODEL_CHARACTERS: Final = 256
@@ -85,10 +86,12 @@ class ModelGrant:
 class EffectivePolicy:
     """A policy made ready for use. Built at first need and kept as long as its configuration."""
 
-    __slots__ = ("_grant", "model", "policy")
+    __slots__ = ("_grant", "model", "policy", "rate_limits")
 
     def __init__(self, policy: Policy, grant: ModelGrant) -> None:
         self.policy = policy
+        self.rate_limits = policy.rate_limits if policy.rate_limits != UNLIMITED else None
+        """None: there are none."""
         self._grant = grant
         self.model: Callable[[str], AllowedModel] = grant.model
         """The model a client means by a name; raises GatewayError (400) where it is none, or not the caller's."""

@@ -51,6 +51,7 @@ ACTED_ON: Final[dict[type[BaseModel], dict[str, frozenset[str]]]] = {
         "spec.access": frozenset(),
         "spec.availableModels": frozenset(),
         "spec.providers": frozenset(),
+        "spec.rateLimits": frozenset(),
         "spec.settings": frozenset(),
         "spec.desktop": frozenset(),
     },
