@@ -1,17 +1,28 @@
 """The configuration that the measured gateway runs, written as the kubelet writes a bundle."""
 
+import base64
 import hashlib
 import shutil
+import time
 from pathlib import Path
 
 from bench import payloads
 from gateway_config import bundle, contract
+from gateway_proxy.identity.person import Person
+from gateway_proxy.identity.sessions.signing import SigningKeys
+from gateway_proxy.identity.sessions.tokens import SessionTokens
 
 KEY = "cgk_" + "b" * 43
 """The load's developer key."""
 PROBE_KEY = "cgk_" + "p" * 43
 """A key of a user of their own, whose policy the reload rows edit."""
 CREDENTIAL = "sk-ant-api03-" + "x" * 95
+
+SIGNING_KEY = base64.urlsafe_b64encode(b"s" * 32).decode().rstrip("=")
+PROVIDER = "corporate"
+"""The identity provider of the load's session."""
+
+CREDENTIALS = {"claude.anthropic": CREDENTIAL, "signing.k1": SIGNING_KEY}
 
 OTHER_MODEL = "claude-haiku-5-5"
 
@@ -21,6 +32,7 @@ def gateway(*, upstream: str, policies: int, probe_allowed: bool = True) -> cont
     return contract.Configuration(
         gateway=contract.GatewayIdentity(namespace="claude", name="corp", public_url="https://claude.corp.example"),
         limits=contract.Limits(max_request_bytes=32 << 20, max_buffered_bytes=256 << 20, drain_seconds=600),
+        egress=contract.Egress(allow_loopback=True),
         models=tuple(
             contract.Model(
                 id=name,
@@ -51,7 +63,22 @@ def gateway(*, upstream: str, policies: int, probe_allowed: bool = True) -> cont
             ),
             contract.DeveloperKey(name="claude/key-probe", sha256=_digest(PROBE_KEY), user="probe@corp.example"),
         ),
+        signing_keys=(contract.SigningKey(kid="k1", name="signing.k1", sha256=_digest(SIGNING_KEY), use="Sign"),),
+        identity_providers=(
+            contract.IdentityProvider(name=PROVIDER, issuer="https://idp.corp.example", client_id="claude-gateway"),
+        ),
     )
+
+
+def session_token(*, policies: int) -> str:
+    """Of a person whom the policies match as they match the load's key."""
+    configuration = gateway(upstream="127.0.0.1:1", policies=policies)
+    tokens = SessionTokens(configuration, SigningKeys(configuration.signing_keys, CREDENTIALS), revoked=())
+    group = f"team-{policies // 2}"
+    person = Person(
+        provider=PROVIDER, subject="load", user="load@corp.example", email="load@corp.example", groups=(group,)
+    )
+    return tokens.mint("load", person, now=time.time())
 
 
 class Mount:
@@ -68,7 +95,7 @@ class Mount:
         self._next = self.directory / f"..{sequence}"
         self._next.mkdir(parents=True)
         compiled = gateway(upstream=self._upstream, policies=self._policies, probe_allowed=probe_allowed)
-        files = bundle.pack(compiled, credentials={"claude.anthropic": CREDENTIAL}, sequence=sequence)
+        files = bundle.pack(compiled, credentials=CREDENTIALS, sequence=sequence)
         for name, content in files.items():
             (self._next / name).write_bytes(content)
 

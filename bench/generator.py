@@ -47,10 +47,18 @@ class Generator:
             raise MeasurementError(f"the upstream does not start: {process.complaint()}")
         return process, json.loads(line)["listening"]
 
-    def run(self, mode: str, body: bytes, *options: str, on: Callable[[dict[str, Any]], None] | None = None) -> Any:
-        """Runs the program and gives its last report; `on` is called with each report as it comes."""
+    def run(
+        self,
+        mode: str,
+        body: bytes,
+        *options: str,
+        credential: str = configuration.KEY,
+        on: Callable[[dict[str, Any]], None] | None = None,
+    ) -> Any:
+        """Runs the program and gives its last report; `on` is called with each report as it comes. `credential`: what
+        the clients present as bearer."""
         last: Any = None
-        with self.started(mode, body, *options) as process:
+        with self.started(mode, body, *options, credential=credential) as process:
             for line in process.output:
                 last = json.loads(line)
                 if on is not None:
@@ -60,12 +68,12 @@ class Generator:
         return last
 
     @contextlib.contextmanager
-    def started(self, mode: str, body: bytes, *options: str) -> Iterator[Process]:
+    def started(self, mode: str, body: bytes, *options: str, credential: str = configuration.KEY) -> Iterator[Process]:
         self._runs += 1
         request = self._folder / f"request-{self._runs}.json"
         request.write_bytes(body)
         arguments: list[str | Path] = [self._program, mode, "-body", request, *options]
-        for header in payloads.headers(configuration.KEY):
+        for header in payloads.headers(credential):
             arguments += ["-header", header]
         log = self._folder / f"load-{self._runs}.log"
         with running(Process(arguments, core=self._core, log=log, stdout=subprocess.PIPE)) as process:

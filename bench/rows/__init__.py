@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from bench.bench import Bench
 from bench.report import Result
-from bench.rows import latency, node, operator, outage, relay, reload, sse, startup, streams
+from bench.rows import identity, latency, node, operator, outage, relay, reload, sse, startup, streams
 
 
 @dataclass(frozen=True)
@@ -18,6 +18,8 @@ class Row:
 ROWS = (
     Row("relay-1k", "1 KB requests per second over 32 connections, beside the baseline and nginx", relay.one_kilobyte),
     Row("relay-200k", "200 KB requests per second, the same way", relay.two_hundred_kilobytes),
+    Row("sessions", "1 KB requests over a session beside those with a developer key", relay.sessions),
+    Row("identity", "microseconds for a session's token, and for a caller's policy among 1,000", identity.who_and_what),
     Row("sse-cpu", "CPU time per relayed event, 30 ms apart, beside nginx", sse.cpu_per_event),
     Row("first-byte", "time to first byte that the gateway adds on one connection", latency.first_byte),
     Row("streams", "2,000 open streams: loss, memory, delay", streams.two_thousand),

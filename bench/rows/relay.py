@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from statistics import median
 from typing import Any
 
-from bench import payloads
+from bench import configuration, payloads
 from bench.bench import Bench
 from bench.generator import watching
 from bench.processes import MeasurementError
@@ -14,6 +14,7 @@ from bench.subjects import Subject
 from bench.turns import by_turns
 
 CONNECTIONS = 32
+POLICIES = 20
 BUSY = 0.9
 """Below this share of its core, a subject was held back by something else than itself, and a note says so."""
 
@@ -24,6 +25,41 @@ def one_kilobyte(bench: Bench) -> Sequence[Result]:
 
 def two_hundred_kilobytes(bench: Bench) -> Sequence[Result]:
     return _compare(bench, "relay-200k", "200 KB requests", payloads.large(), mark=1.1)
+
+
+def sessions(bench: Bench) -> Sequence[Result]:
+    """One gateway, whose clients present a session's token and a developer key by turns."""
+    starts, rounds, seconds = (2, 4, 0.7) if bench.quick else (4, 12, 0.9)
+    token = configuration.session_token(policies=POLICIES)
+    credentials = {"session": token, "key": configuration.KEY}
+    runs: dict[str, list[Any]] = {name: [] for name in credentials}
+    for start in range(starts):
+        with bench.gateway(policies=POLICIES) as subject:
+            for number in range(rounds):
+                order = list(credentials) if number % 2 == start % 2 else list(credentials)[::-1]
+                for name in order:
+                    bench.progress(f"round {start * rounds + number + 1} of {starts * rounds}, {name}")
+                    run = _round(bench, subject, payloads.small(), seconds=seconds, credential=credentials[name])
+                    runs[name].append(run)
+    ratio = median(_rate(a) / _rate(b) for a, b in zip(runs["session"], runs["key"], strict=True))
+    cpu_ratio = median(_cpu(a) / _cpu(b) for a, b in zip(runs["session"], runs["key"], strict=True))
+    return [
+        Result(
+            row="sessions",
+            work="1 KB requests over a session",
+            ours=f"{_typical(runs['session']):,.0f} /s",
+            other=f"developer key {_typical(runs['key']):,.0f} /s",
+            ratio=ratio,
+            mark="> 0.97 x",
+            met=ratio > 0.97,
+            notes=(
+                f"CPU per request {cpu_ratio:.3f} x that with a developer key; the token has {len(token)} characters",
+                *_doubts("sessions", runs["session"]),
+                *_doubts("keys", runs["key"]),
+            ),
+            measured=_measured(runs) | {"ratio": ratio, "cpu_ratio": cpu_ratio},
+        )
+    ]
 
 
 def _compare(bench: Bench, row: str, work: str, body: bytes, *, mark: float) -> Sequence[Result]:
@@ -66,13 +102,13 @@ def _compare(bench: Bench, row: str, work: str, body: bytes, *, mark: float) -> 
     return [*results, reference]
 
 
-def _round(bench: Bench, subject: Subject, body: bytes, *, seconds: float) -> Any:
+def _round(bench: Bench, subject: Subject, body: bytes, *, seconds: float, credential: str = configuration.KEY) -> Any:
     audited = None
     if subject.audit is not None:
         os.truncate(subject.audit, 0)
     run = bench.generator.run(
         "requests", body, "-target", subject.address, "-upstream", bench.upstream, "-connections", str(CONNECTIONS),
-        "-warmup", "250ms", "-duration", f"{seconds}s", *watching(subject.pids()),
+        "-warmup", "250ms", "-duration", f"{seconds}s", *watching(subject.pids()), credential=credential,
     )  # fmt: skip
     if run["requests"] == 0:
         raise MeasurementError(f"{subject.name} answered no request: {run['examples']} {subject.process.complaint()}")

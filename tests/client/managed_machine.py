@@ -1,7 +1,8 @@
 """A developer's machine that an organization manages: the client, its managed settings, and its screens in a terminal.
 
 The client reads managed settings from /etc/claude-code alone, so it runs in a mount namespace of its own in which /etc
-is overlaid; nothing outside changes. Linux; without root the kernel must allow user namespaces.
+is overlaid; nothing outside changes. The names in /etc/hosts are those known outside, also where that file is mounted.
+Linux; without root the kernel must allow user namespaces.
 """
 
 from __future__ import annotations
@@ -26,7 +27,9 @@ _OVERLAY = """
 set -e
 mount -t tmpfs tmpfs {scratch}
 mkdir {scratch}/upper {scratch}/work
+cp /etc/hosts {scratch}/hosts
 mount -t overlay overlay -o lowerdir=/etc,upperdir={scratch}/upper,workdir={scratch}/work /etc
+cp {scratch}/hosts /etc/hosts
 mkdir -p /etc/claude-code
 cp {settings} /etc/claude-code/managed-settings.json
 exec "$@"

@@ -38,10 +38,10 @@ http {{
     uwsgi_temp_path {folder}/uwsgi;
     scgi_temp_path {folder}/scgi;
     server {{
-        listen {address}:{port};
+        listen {address}:{port}{tls};
         server_name {host};
         location {path} {{
-            proxy_set_header Host $host;
+            proxy_set_header Host $http_host;
             proxy_set_header Connection "";
             proxy_set_header X-Real-IP $remote_addr;
             proxy_set_header X-Forwarded-For $remote_addr;
@@ -54,6 +54,9 @@ http {{
     }}
 }}
 """
+TLS = """ ssl;
+        ssl_certificate {certificate};
+        ssl_certificate_key {certificate}"""
 
 
 def directives(annotations: Mapping[str, str]) -> list[str]:
@@ -65,18 +68,30 @@ def directives(annotations: Mapping[str, str]) -> list[str]:
 class IngressProxy:
     """Debian's nginx, from `with` to its end. `port` on `ADDRESS` is where developers come in."""
 
-    def __init__(self, ingress: Mapping[str, Any], *, backend: str, folder: Path) -> None:
-        """`backend`: address and port of the Service that the Ingress names."""
+    def __init__(
+        self,
+        ingress: Mapping[str, Any],
+        *,
+        backend: str,
+        folder: Path,
+        port: int | None = None,
+        certificate: Path | None = None,
+    ) -> None:
+        """backend: address and port of the Service that the Ingress names. certificate: a PEM file with key and
+        certificates, in place of the Secret that the Ingress names for TLS."""
         (rule,) = ingress["spec"]["rules"]
         (path,) = rule["http"]["paths"]
         assert re.fullmatch(r"[a-z0-9.-]+", rule["host"]), rule
         annotations = ingress["metadata"]["annotations"]
-        self.port = free_port()
-        self.url = f"http://{ADDRESS}:{self.port}"
+        self.port = port or free_port(ADDRESS)
+        self.url = f"{'https' if certificate else 'http'}://{ADDRESS}:{self.port}"
         self.text = CONFIGURATION.format(
             folder=folder,
             address=ADDRESS,
             port=self.port,
+            tls=f" ssl;\n        ssl_certificate {certificate};\n        ssl_certificate_key {certificate}"
+            if certificate
+            else "",
             host=rule["host"],
             path=path["path"],
             directives="\n            ".join(directives(annotations)),

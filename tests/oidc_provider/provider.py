@@ -1,4 +1,7 @@
-"""node-oidc-provider, a certified OpenID provider, as the corporate identity provider of a test."""
+"""node-oidc-provider, a certified OpenID provider, as the corporate identity provider of a test.
+
+`python -m tests.oidc_provider.provider` installs it ahead of the tests.
+"""
 
 from __future__ import annotations
 
@@ -39,6 +42,12 @@ class OpenIDProvider:
         _wait_for(self.process, f"removed {user}")
 
 
+def install() -> Path:
+    """The folder in which it runs, installed first where it is missing or of another version."""
+    node()  # may have to be fetched
+    return installed("oidc-provider", source=HERE)
+
+
 @contextmanager
 def openid_provider(
     *, redirect_uri: str, groups: Sequence[str] = (), host: str = "127.0.0.1", certificate: Path | None = None
@@ -47,7 +56,7 @@ def openid_provider(
 
     certificate: a PEM file with key and certificates, for an issuer with https.
     """
-    folder = installed("oidc-provider", source=HERE)
+    folder = install()
     copy(HERE / "server.mjs", folder)
     port = free_port(host)
     issuer = f"{'https' if certificate else 'http'}://{host}:{port}"
@@ -75,3 +84,7 @@ def _wait_for(process: subprocess.Popen[str], said: str) -> None:
     assert process.stdout is not None
     if not any(said in line for line in process.stdout):
         raise AssertionError(f"the OpenID provider ended before it said {said!r}")
+
+
+if __name__ == "__main__":
+    install()

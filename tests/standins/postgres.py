@@ -36,9 +36,10 @@ def _programs() -> Path:
 
 
 class PostgresServer:
-    """A server on 127.0.0.1 that asks for a password. Its certificate, for localhost, is of `ca_pem`."""
+    """A server that asks for a password. Its certificate, for localhost and its address, is of `ca_pem`."""
 
-    def __init__(self) -> None:
+    def __init__(self, address: str = "127.0.0.1") -> None:
+        self.address = address
         self.password = f"pw-canary-{secrets.token_hex(8)}"
         self.folder = Path(tempfile.mkdtemp(prefix="postgres-"))
         self._data = self.folder / "data"
@@ -47,11 +48,11 @@ class PostgresServer:
         self._as_user: list[str] = []
         self._databases = 0
         with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
+            probe.bind((address, 0))
             self.port = int(probe.getsockname()[1])
         authority = trustme.CA()
         self.ca_pem = authority.cert_pem.bytes().decode()
-        certificate = authority.issue_cert("localhost")
+        certificate = authority.issue_cert("localhost", address)
         (self.folder / "key.pem").write_bytes(certificate.private_key_pem.bytes())
         (self.folder / "chain.pem").write_bytes(b"".join(pem.bytes() for pem in certificate.cert_chain_pems))
         (self.folder / "password").write_text(self.password)
@@ -63,13 +64,15 @@ class PostgresServer:
                 os.chown(path, nobody.pw_uid, nobody.pw_gid)
         self._run("initdb", "-D", str(self._data), "-A", "scram-sha-256", "-U", "postgres", "-E", "UTF8", "-N",
                   "--locale=C", "--pwfile", str(self.folder / "password"))  # fmt: skip
+        with (self._data / "pg_hba.conf").open("a") as rules:
+            rules.write("host all all all scram-sha-256\n")
         self.start()
         self.sql(f"CREATE ROLE {USER} LOGIN PASSWORD '{self.password}'")
 
     def start(self) -> None:
         settings = _SETTINGS | {
             "port": str(self.port),
-            "listen_addresses": "127.0.0.1",
+            "listen_addresses": self.address,
             "unix_socket_directories": str(self.folder),
             "ssl_cert_file": str(self.folder / "chain.pem"),
             "ssl_key_file": str(self.folder / "key.pem"),
@@ -112,11 +115,11 @@ class PostgresServer:
 
     def sql(self, statement: str, *, database: str = "postgres") -> str:
         """What the superuser's statement prints: columns with | between, one row a line."""
-        address = self.url(database, user="postgres", host="127.0.0.1")
+        address = self.url(database, user="postgres", host=self.address)
         return self._run("psql", "-X", "-At", "-v", "ON_ERROR_STOP=1", "-c", statement, address).strip()
 
     def _accepts(self) -> bool:
-        command = [self._programs / "pg_isready", "-q", "-h", "127.0.0.1", "-p", str(self.port)]
+        command = [self._programs / "pg_isready", "-q", "-h", self.address, "-p", str(self.port)]
         return subprocess.run(command, timeout=START_SECONDS).returncode == 0
 
     def _run(self, program: str, *arguments: str) -> str:
