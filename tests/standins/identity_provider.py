@@ -131,8 +131,8 @@ class IdentityProvider:
         self.algorithm = "RS256"
         self.kids = ["first"]
         """The last one signs."""
-        self.answers: dict[str, Callable[[Asked], Reply]] = {}
-        """By path: what is answered in place of the usual."""
+        self.answers: dict[str, Callable[[Asked], Reply | str]] = {}
+        """By path: what is answered in place of the usual; text is an address to redirect to."""
         self.alter_token: Callable[[dict[str, Any], dict[str, Any]], str | None] = lambda header, claims: None
         """Changes an identity token's header and claims before it is signed, or gives another token."""
         self.token_answer: dict[str, Any] = {}

@@ -137,7 +137,7 @@ class IdentityProviderClient:
             discovered, {"grant_type": "refresh_token", "refresh_token": refresh_token}
         )
         said = (answered.members or {}).get("error")
-        if 400 <= answered.status < 500 and said in _PERSON_IS_OUT:
+        if 400 <= answered.status < 500 and isinstance(said, str) and said in _PERSON_IS_OUT:
             raise ProviderRefusedError(
                 "IdentityProviderRefused",
                 f"{self.name} does not know your sign-in any more. Sign in again.",
@@ -235,7 +235,7 @@ class IdentityProviderClient:
         ours = {provider.client_id, *provider.additional_authorized_parties}
         if provider.client_id not in named or not ours.issuperset(named):
             raise TokenError("Audience", "its audience is another client, or further ones besides this")
-        if party not in ours if party is not None else len(named) > 1:
+        if not isinstance(party, str | None) or (party not in ours if party is not None else len(named) > 1):
             raise TokenError("Audience", "it was given to another client (azp)")
         check_times(claims, now=self._now(), skew=provider.clock_skew_seconds, needs_issue_time=True)
         return claims
