@@ -253,6 +253,14 @@ def model_required() -> GatewayError:
     return _error(400, "model is required", reason="ModelRequired")
 
 
+def safeguards_refused() -> GatewayError:
+    return _error(
+        400,
+        "safeguards: this gateway does not take this member, nor its beta; send the request without them",
+        reason="SafeguardsRefused",
+    )
+
+
 def model_not_a_string() -> GatewayError:
     return _error(400, "model must be a string", reason="ModelNotAString")
 

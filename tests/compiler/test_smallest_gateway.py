@@ -75,3 +75,12 @@ def test_gateways_lists_them_all() -> None:
 
 def test_lint_of_a_sound_directory_is_silent() -> None:
     assert lint(snapshot(gateway(), binding(), policy(), secret())) == ()
+
+
+def test_what_becomes_of_safeguards_and_tags_is_the_gateway_s_word() -> None:
+    usual, other = compiled(), compiled(gateway(safeguards="Refuse", spend={"billingGroupTag": "cost-center"}))
+    assert usual.configuration is not None
+    assert (usual.configuration.safeguards, usual.configuration.billing_group_tag) == ("Forward", None)
+    assert other.configuration is not None
+    assert (other.configuration.safeguards, other.configuration.billing_group_tag) == ("Refuse", "cost-center")
+    assert "NotImplemented" not in {finding.reason for finding in other.findings}

@@ -151,6 +151,8 @@ def _compile(inventory: Inventory, ref: ObjectRef, store_default: StoreDefault) 
         gateway=gateway_parts.identity(gateway, ref),
         limits=gateway_parts.limits(gateway),
         clients=clients(gateway),
+        safeguards=gateway_parts.safeguards(gateway),
+        billing_group_tag=gateway.spec.spend.billing_group_tag,
         egress=egress,
         models=catalogue.models,
         upstreams=tuple(upstreams),

@@ -1,7 +1,10 @@
 """GatewayDeployment → the parts of the configuration that are the gateway's own."""
 
+from typing import Literal
+
 from gateway_config.contract import Audit, Egress, GatewayIdentity, Limits, Session
 from gateway_operator.api.v1alpha1 import GatewayDeployment
+from gateway_operator.api.v1alpha1.gateway_deployment import Safeguards
 from gateway_operator.compiler.findings import Finding, error
 from gateway_operator.compiler.references import UnresolvedError, Values
 from gateway_operator.compiler.snapshot import ObjectRef
@@ -21,6 +24,10 @@ def limits(gateway: GatewayDeployment) -> Limits:
 
 def audit(gateway: GatewayDeployment) -> Audit:
     return Audit(stdout=gateway.spec.audit.stdout)
+
+
+def safeguards(gateway: GatewayDeployment) -> Literal["Forward", "Refuse"]:
+    return "Refuse" if gateway.spec.safeguards == Safeguards.REFUSE else "Forward"
 
 
 def egress(

@@ -55,6 +55,10 @@ class Members:
     def __contains__(self, name: str) -> bool:
         return name in self._values
 
+    def raw(self, name: str) -> memoryview:
+        """A member's JSON text; empty where it is not there."""
+        return memoryview(self._values.get(name, b""))
+
     @property
     def stream(self) -> bool:
         value = self._values.get("stream")

@@ -13,6 +13,7 @@ from gateway_proxy.config.holder import Holder
 from gateway_proxy.drain import Drain
 from gateway_proxy.errors import GatewayError
 from gateway_proxy.identity.principal import Principal
+from gateway_proxy.inference import safeguards, tags
 from gateway_proxy.inference.body import scan
 from gateway_proxy.inference.headers import passed_headers
 from gateway_proxy.inference.intake import Intake
@@ -76,6 +77,7 @@ class _Run:
         "_allowed",
         "_answer",
         "_began",
+        "_billing",
         "_counting",
         "_ending",
         "_first_byte",
@@ -99,6 +101,7 @@ class _Run:
         self._stream = False
         self._admission: Admission | None = None
         self._allowed: AllowedModel | None = None
+        self._billing: tags.Billing | None = None
         self._answer: Answer | None = None
         self._relay: EventRelay | RawRelay | None = None
         self._ending: GatewayError | None = None
@@ -116,7 +119,8 @@ class _Run:
             principal = await live.authenticate(headers.get("Authorization"), headers.get("x-api-key"))
             self._principal = principal
             policy = live.policy_of(principal)
-            limits = live.configuration.limits
+            configuration = live.configuration
+            limits = configuration.limits
             body = inference.intake.at_once(request, max_bytes=limits.max_request_bytes)
             if body is None:
                 body = await inference.intake.read(
@@ -125,6 +129,11 @@ class _Run:
             members = scan(body)
             model = self._model = members.model()
             allowed = policy.model(model)
+            if configuration.safeguards == "Refuse":
+                safeguards.refuse(members, headers)
+            if configuration.billing_group_tag is not None:
+                self._billing = tags.billing(members, configuration.billing_group_tag, principal.caller)
+                members, request.raw_headers = tags.without_tags(members, request.raw_headers)
             if policy.rate_limits is not None:
                 self._admission = inference.rate_limiter.admit(
                     principal,
@@ -239,6 +248,8 @@ class _Run:
         answer.route.series.finished(head.status, seconds, first_byte, usage)
         if outcome == "client_gone":
             self._inference.metrics.client_gone()
+        if self._billing is not None and self._billing.group is not None:
+            self._inference.metrics.billing.answered(self._billing.group, usage)
         self._write_line(head.status, outcome, answer=answer, seconds=seconds, first_byte=first_byte, usage=usage)
 
     def _refused(self, error: GatewayError) -> None:
@@ -312,6 +323,7 @@ class _Run:
                 stream=self._stream,
                 session_id=request.headers.get("x-claude-code-session-id"),
                 client=request.client,
+                billing=self._billing,
                 outcome=outcome,
             )
         )

@@ -17,6 +17,7 @@ import orjson
 
 from gateway_proxy.errors import GatewayError
 from gateway_proxy.identity.principal import Principal
+from gateway_proxy.inference.tags import Billing
 from gateway_proxy.spend.usage import Usage
 
 QUEUE_LINES: Final = 20_000
@@ -161,6 +162,7 @@ def inference_line(
     stream: bool,
     session_id: str | None,
     client: str = "",
+    billing: Billing | None = None,
     outcome: str = "completed",
 ) -> Line:
     """An `inference` event. `model` is the canonical id; `outcome` a constant such as `completed`, `client_gone`,
@@ -186,6 +188,8 @@ def inference_line(
         line["session_id"] = session_id
     if client:
         line["client"] = client
+    if billing is not None:
+        line |= {"billing_group": billing.group} if billing.group is not None else {"billing_group_ignored": True}
     if usage is not None:
         line["tokens"] = _tokens(usage)
         if usage.estimated:

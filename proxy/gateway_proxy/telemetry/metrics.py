@@ -21,6 +21,7 @@ from prometheus_client.process_collector import ProcessCollector
 from prometheus_client.registry import Collector
 
 from gateway_proxy.spend.usage import Usage
+from gateway_proxy.telemetry.billing_metrics import BillingMetrics
 from gateway_proxy.telemetry.distribution import Distribution
 from gateway_proxy.telemetry.store_metrics import StoreMetrics
 
@@ -142,6 +143,7 @@ class Metrics(Collector):
         self.config = ConfigState()
         self.certificate = CertificateState()
         self.store = StoreMetrics()
+        self.billing = BillingMetrics()
         self.open_streams: Callable[[], int] = lambda: 0
         self.audit_dropped: Callable[[], int] = lambda: 0
         self.draining: Callable[[], bool] = lambda: False
@@ -188,6 +190,7 @@ class Metrics(Collector):
         yield from self._collect_config()
         if self.certificate.loads:
             yield from self._collect_certificate()
+        yield from self.billing.collect()
         if self.store.configured:
             yield from self.store.collect()
 

@@ -27,6 +27,8 @@ ACTED_ON: Final[dict[type[BaseModel], dict[str, frozenset[str]]]] = {
         "spec.spend.adminGroups": frozenset(),
         "spec.models": frozenset(),
         "spec.http": frozenset(),
+        "spec.safeguards": frozenset(),
+        "spec.spend.billingGroupTag": frozenset(),
         "spec.drain": frozenset(),
         "spec.audit.stdout": frozenset(),
         "spec.egress": frozenset(),
