@@ -26,6 +26,7 @@ from gateway_proxy.server import GatewayServer
 from gateway_proxy.services import Services
 from gateway_proxy.telemetry import logs
 from gateway_proxy.telemetry.audit import AuditLog
+from gateway_proxy.telemetry.usage_reports import UsageReports
 from gateway_proxy.version import VERSION
 
 log = logging.getLogger(__name__)
@@ -36,6 +37,8 @@ INTERRUPT_SECONDS: Final = 5.0
 """How long open streams may live on after SIGINT: a person waits at a terminal."""
 ABRUPT_FLUSH_SECONDS: Final = 0.3
 """For the audit lines that are queued when a second signal ends the process."""
+RELAY_FLUSH_SECONDS: Final = 2.0
+"""For the reports that wait for their collectors at the end."""
 FLUSH_POLL_SECONDS: Final = 0.05
 
 
@@ -85,6 +88,12 @@ async def _serve(options: Options) -> int:
         if certificate is not None:
             stack.callback(certificate.stop)
             certificate.follow()
+        reports = UsageReports(
+            services, interval=options.timeouts.report, instance=f"{socket.gethostname()}-{os.getpid()}"
+        )
+        stack.push_async_callback(services.relay.close, seconds=RELAY_FLUSH_SECONDS)
+        stack.push_async_callback(reports.stop)
+        reports.start()
         watcher = ConfigWatcher(options.config, services=services, pools=pools, on_first_load=_settle_memory)
         stack.callback(watcher.stop)
         watcher.start()

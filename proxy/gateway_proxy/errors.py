@@ -305,6 +305,14 @@ def request_too_large(limit: int) -> GatewayError:
     )
 
 
+def telemetry_too_large(limit: int) -> GatewayError:
+    return _error(
+        413,
+        f"the report is larger than this gateway takes ({limit} bytes): export smaller batches",
+        reason="TelemetryTooLarge",
+    )
+
+
 def headers_too_large() -> GatewayError:
     return _error(431, "the request's headers are larger than this gateway takes", reason="HeadersTooLarge")
 

@@ -11,6 +11,7 @@ from gateway_proxy.policy.delivery import Delivery
 from gateway_proxy.server import GatewayServer, Handler
 from gateway_proxy.services import Services
 from gateway_proxy.telemetry.audit import refusal_line
+from gateway_proxy.telemetry.relay.receiver import Receiver
 from gateway_proxy.timeouts import Timeouts
 from gateway_proxy.upstream.ticker import Ticker
 from gateway_proxy.web import dispatch
@@ -84,6 +85,7 @@ def build_server(services: Services, *, ticker: Ticker, timeouts: Timeouts | Non
     routes: dict[str, Handler] = dict.fromkeys(dispatch.PATHS, telling(page))
     routes["/managed/settings"] = telling(delivery.managed_settings)
     routes["/user/bootstrap"] = telling(delivery.desktop_bootstrap)
+    routes |= {path: telling(handler) for path, handler in Receiver(services).routes().items()}
     routes["/v1/messages"] = inference.messages
     routes["/v1/messages/count_tokens"] = inference.count_tokens
     return GatewayServer(routes, drain=services.drain, ticker=ticker, timeouts=timeouts, refused=refused, admit=admit)

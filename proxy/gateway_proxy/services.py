@@ -10,6 +10,7 @@ from gateway_proxy.drain import Drain
 from gateway_proxy.identity.sessions.revocations import Revocations
 from gateway_proxy.telemetry.audit import AuditLog
 from gateway_proxy.telemetry.metrics import Metrics
+from gateway_proxy.telemetry.relay.relay import Relay
 
 
 @dataclass(slots=True)
@@ -21,10 +22,12 @@ class Services:
     metrics: Metrics = field(default_factory=Metrics)
     drain: Drain = field(default_factory=Drain)
     revocations: Revocations = field(default_factory=Revocations)
+    relay: Relay = field(init=False)
     live_pods: int = 1
     """How many pods of this gateway share its limits, this one included."""
 
     def __post_init__(self) -> None:
+        self.relay = Relay(self.metrics.registry)
         self.metrics.open_streams = lambda: self.drain.open_streams
         self.metrics.draining = lambda: self.drain.draining
         self.metrics.audit_dropped = lambda: self.audit.dropped

@@ -21,5 +21,7 @@ class Timeouts:
     """Between two requests. Longer than the 600 s of common load balancers: they must be the ones to close."""
     stall: float = 300.0
     """How long a client may take nothing of what was written before it counts as gone."""
+    report: float = 60.0
+    """Between two reports of the gateway's own metrics to collectors."""
     ping: float = 15.0
     """Silence in a stream after which the client gets a ping; it shows a banner at 20 s and gives up at 300 s."""

@@ -26,6 +26,7 @@ from gateway_operator.compiler.salvage import salvaged_gateways
 from gateway_operator.compiler.sign_in import compile_sign_in
 from gateway_operator.compiler.snapshot import ObjectRef, Snapshot
 from gateway_operator.compiler.store import StoreDefault, compile_store, has_store
+from gateway_operator.compiler.telemetry import compile_telemetry
 from gateway_operator.compiler.urls import gateway_url_findings
 from gateway_operator.compiler.workloads import compile_workloads
 
@@ -145,6 +146,8 @@ def _compile(inventory: Inventory, ref: ObjectRef, store_default: StoreDefault) 
     findings += problems
     administrators, problems = admin_keys(inventory.secrets, gateway=ref)
     findings += problems
+    telemetry, header_values, problems = compile_telemetry(gateway, ref, inventory.values)
+    findings += problems
     findings += _lonely(ref, has_bindings=bool(attached), has_policies=bool(policies.policies or policies.base))
 
     configuration = Configuration(
@@ -161,6 +164,7 @@ def _compile(inventory: Inventory, ref: ObjectRef, store_default: StoreDefault) 
         developer_keys=keys,
         subscription_passthrough=gateway.spec.identity.subscription_passthrough,
         settings_documents=policies.settings_documents,
+        telemetry=telemetry,
         audit=gateway_parts.audit(gateway),
         identity_providers=tuple(sign_in.providers),
         workload_issuers=workloads,
@@ -175,6 +179,7 @@ def _compile(inventory: Inventory, ref: ObjectRef, store_default: StoreDefault) 
             **{binding.upstream.credential.name: binding.value for binding in bindings if binding.upstream is not None},
             **sign_in.credentials,
             **store.credentials,
+            **header_values,
         },
         findings=tuple(sorted(set(findings))),
         sources=Sources(

@@ -20,6 +20,7 @@ from gateway_operator.api.v1alpha1.references import (
     GatewayRef,
     LabelSelector,
     SecretKeyRef,
+    SecretRef,
     SelectorOperator,
     SelectorRequirement,
 )
@@ -27,6 +28,7 @@ from gateway_operator.compiler.snapshot import ConfigMap, Secret
 from gateway_operator.names import ADMIN_KEY_TYPE, DEVELOPER_KEY_TYPE, HOSTS_ANNOTATION, is_managed
 
 _Value = TypeVar("_Value")
+_NOT_ONE_VALUE = "holds white space or control characters: put one value there"
 
 REFUSED_TYPES: Mapping[str, str] = {
     "kubernetes.io/service-account-token": "a service account's token",
@@ -64,11 +66,23 @@ class Values:
 
         One trailing newline is taken off: `echo` and editors put it there.
         """
-        value = self.text(namespace, ref.name, ref.key, url=url)
+        value = self._header_value(namespace, ref.name, ref.key, url=url)
+        if " " in value:
+            raise _invalid(namespace, ref.name, ref.key, _NOT_ONE_VALUE)
+        return value
+
+    def headers(self, namespace: str, ref: SecretRef, *, url: str) -> dict[str, str]:
+        """Every entry of the Secret, or the one that `ref` names, fit for headers to the host of `url`. Raises
+        UnresolvedError."""
+        keys = sorted(self._secret(namespace, ref.name).data) if ref.key is None else [ref.key]
+        return {key: self._header_value(namespace, ref.name, key, url=url) for key in keys}
+
+    def _header_value(self, namespace: str, name: str, key: str, *, url: str) -> str:
+        value = self.text(namespace, name, key, url=url)
         if not value.isascii():
-            raise _invalid(ref, namespace, "holds bytes that no HTTP header can carry")
-        if not value.isprintable() or " " in value:
-            raise _invalid(ref, namespace, "holds white space or control characters: put one value there")
+            raise _invalid(namespace, name, key, "holds bytes that no HTTP header can carry")
+        if not value.isprintable() or value != value.strip():
+            raise _invalid(namespace, name, key, _NOT_ONE_VALUE)
         return value
 
     def text(self, namespace: str, name: str, key: str, *, url: str | None = None) -> str:
@@ -137,8 +151,8 @@ def _entry(data: Mapping[str, _Value], key: str, *, what: str, reason: Reason) -
     return data[key]
 
 
-def _invalid(ref: SecretKeyRef, namespace: str, what: str) -> UnresolvedError:
-    return UnresolvedError(Reason.SECRET_INVALID, f"Secret {namespace}/{ref.name}, key {ref.key}, {what}")
+def _invalid(namespace: str, name: str, key: str, what: str) -> UnresolvedError:
+    return UnresolvedError(Reason.SECRET_INVALID, f"Secret {namespace}/{name}, key {key}, {what}")
 
 
 def _check_host(secret: Secret, host: str, *, shown: str = "") -> None:

@@ -21,6 +21,7 @@ from gateway_proxy.policy.effective import EffectivePolicy, ModelGrant
 from gateway_proxy.policy.settings_document import SettingsDocuments
 from gateway_proxy.providers import Pools, UpstreamClient, build
 from gateway_proxy.telemetry.metrics import Series
+from gateway_proxy.telemetry.relay.relay import Collector
 
 if TYPE_CHECKING:
     from gateway_proxy.identity.oidc.client import IdentityProviderClient
@@ -67,6 +68,12 @@ class LiveConfiguration:
             else Outbound(configuration.egress, pools)
         )
         """For requests of the gateway's own."""
+        self.collectors = tuple(
+            Collector(
+                destination, {name: bundle.credentials[value.name] for name, value in destination.headers.items()}
+            )
+            for destination in configuration.telemetry.destinations
+        )
         self._built = _clients(bundle, pools=pools, previous=previous)
         self.upstreams: tuple[UpstreamClient, ...] = tuple(built.client for built in self._built.values())
         """In the order to try."""

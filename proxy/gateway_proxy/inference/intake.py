@@ -1,6 +1,7 @@
 """Reading a request's body: how much of it, how much of all of them at once, and for how long."""
 
 import asyncio
+from collections.abc import Callable
 from typing import Final
 
 from aiohttp.streams import StreamReader
@@ -10,6 +11,10 @@ from gateway_proxy import errors
 from gateway_proxy.client_request import ClientRequest
 from gateway_proxy.errors import GatewayError
 from gateway_proxy.timeouts import LEAST_BYTES_PER_SECOND, Timeouts
+
+TooLarge = Callable[[int], GatewayError]
+"""Makes the error of a body beyond the limit, which it is given."""
+_TOO_LARGE: Final[TooLarge] = errors.request_too_large
 
 PAUSE_BYTES: Final = 64 * 1024
 """Of a body that lies ready when its turn comes: above it, it is taken before the rest is waited for."""
@@ -87,32 +92,43 @@ class Intake:
     def __init__(self) -> None:
         self.held = 0
 
-    def at_once(self, request: ClientRequest, *, max_bytes: int) -> bytes | None:
-        """The body of a request that has arrived whole, as most do; None where `read` is needed."""
+    def at_once(
+        self, request: ClientRequest, *, max_bytes: int, encoded: bool = False, too_large: TooLarge = _TOO_LARGE
+    ) -> bytes | None:
+        """The body of a request that has arrived whole, as most do; None where `read` is needed. `encoded`: a
+        content-encoding is taken, and left in place."""
         payload = request.payload
-        if not payload.is_eof() or "Content-Encoding" in request.headers:
+        if not payload.is_eof() or ("Content-Encoding" in request.headers and not encoded):
             return None
         body: bytes = payload.read_nowait()
         if len(body) > max_bytes:
-            raise errors.request_too_large(max_bytes)
+            raise too_large(max_bytes)
         return body
 
-    async def read(self, request: ClientRequest, *, max_bytes: int, max_held: int) -> bytes:
+    async def read(
+        self,
+        request: ClientRequest,
+        *,
+        max_bytes: int,
+        max_held: int,
+        encoded: bool = False,
+        too_large: TooLarge = _TOO_LARGE,
+    ) -> bytes:
         """The whole body. Raises GatewayError: 413 at the head where the length is told, else as soon as it is
         passed; 415 for a content-encoding; 429 when all bodies together pass `max_held`, at the head where it cannot
         fit beside what is held by then; 408 for one that falls silent or is too slow; 400."""
         headers = request.headers
         encoding = headers.get("Content-Encoding")
-        if encoding is not None and encoding.strip().lower() not in ("", "identity"):
+        if encoding is not None and not encoded and encoding.strip().lower() not in ("", "identity"):
             raise errors.content_encoding_refused()
         payload = request.payload
         length = 0 if request.chunked else int(headers.get("Content-Length") or 0)
         if length > max_bytes:
-            raise errors.request_too_large(max_bytes)
+            raise too_large(max_bytes)
         if payload.is_eof():
             body = bytes(payload.read_nowait())
             if len(body) > max_bytes:
-                raise errors.request_too_large(max_bytes)
+                raise too_large(max_bytes)
             return body
         if self.held + length > max_held:
             raise errors.too_busy()
@@ -127,7 +143,7 @@ class Intake:
                 raise error
             reading.arrived()
             if request.chunked:
-                return await _chunked(reading, payload, max_bytes=max_bytes)
+                return await _chunked(reading, payload, max_bytes=max_bytes, too_large=too_large)
             # What came while an earlier request was answered may have paused the reading: taking it resumes that.
             early: bytes = payload.read_nowait() if payload.total_bytes > PAUSE_BYTES else b""
             # Room for all of it: reading is never paused, and this task wakes once.
@@ -147,7 +163,7 @@ class Intake:
             reading.release()
 
 
-async def _chunked(reading: Reading, payload: StreamReader, *, max_bytes: int) -> bytes:
+async def _chunked(reading: Reading, payload: StreamReader, *, max_bytes: int, too_large: TooLarge) -> bytes:
     parts: list[bytes] = []
     total = 0
     while True:
@@ -158,5 +174,5 @@ async def _chunked(reading: Reading, payload: StreamReader, *, max_bytes: int) -
             return b"".join(parts)
         total += len(part)
         if total > max_bytes:
-            raise errors.request_too_large(max_bytes)
+            raise too_large(max_bytes)
         parts.append(part)

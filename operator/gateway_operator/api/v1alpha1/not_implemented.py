@@ -30,6 +30,7 @@ ACTED_ON: Final[dict[type[BaseModel], dict[str, frozenset[str]]]] = {
         "spec.safeguards": frozenset(),
         "spec.spend.billingGroupTag": frozenset(),
         "spec.drain": frozenset(),
+        "spec.telemetry": frozenset(),
         "spec.audit.stdout": frozenset(),
         "spec.egress": frozenset(),
         "spec.allowedBindings": frozenset(),

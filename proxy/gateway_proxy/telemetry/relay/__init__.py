@@ -1,0 +1,1 @@
+"""What clients report, and what the gateway reports of itself, on its way to OTLP collectors."""
