@@ -1,5 +1,6 @@
 """Identity providers: what is resolved for the proxy, and what one that is broken costs."""
 
+import base64
 import json
 from dataclasses import replace
 from typing import Any
@@ -21,7 +22,10 @@ OKTA: dict[str, Any] = {
     "clientSecretRef": {"name": "okta", "key": "client-secret"},
 }
 OKTA_SECRET = secret("okta", client_secret="okta-canary\n")
-ACCOUNT = {"client_email": "reader@ml.example", "private_key": CANARY}
+PRIVATE_KEY = (
+    f"-----BEGIN PRIVATE KEY-----\n{base64.b64encode(b'0' + CANARY.encode()).decode()}\n-----END PRIVATE KEY-----\n"
+)
+ACCOUNT = {"client_email": "reader@ml.example", "private_key": PRIVATE_KEY}
 PEM = "-----BEGIN CERTIFICATE-----\nMGNlcnQ=\n-----END CERTIFICATE-----\n"
 
 
@@ -115,7 +119,9 @@ def test_every_field() -> None:
         ),
     )
     assert errors(result) == []
-    assert CANARY not in document(result.configuration).decode() if result.configuration else False
+    assert result.configuration is not None
+    assert result.credentials["identity.oidc/google/google"] == account
+    assert "PRIVATE KEY" not in document(result.configuration).decode()
 
 
 def test_a_public_client_proves_itself_by_nothing() -> None:
@@ -141,10 +147,14 @@ def test_a_revision_changes_with_the_client_secret() -> None:
         (replace(OKTA_SECRET, annotations={"claude-gateway.dev/hosts": "example.com"}), "SecretHostNotAllowed"),
     ],
 )
-def test_a_provider_without_its_secret_is_left_out_and_the_other_goes_on(held: Secret | None, reason: str) -> None:
+def test_a_provider_without_its_secret_stays(held: Secret | None, reason: str) -> None:
+    """It refuses whoever signs in. Left out, it would sign out at their next renewal all who did."""
     other = {"name": "entra", "issuer": "https://login.example", "clientID": "e"}
     result = signing_in(OKTA, other, extra=(held,) if held else ())
-    assert [provider.name for provider in providers_of(result)] == ["entra"]
+    assert [(provider.name, provider.client_secret) for provider in providers_of(result)] == [
+        ("okta", None),
+        ("entra", None),
+    ]
     assert errors(result) == [("spec.identity.oidc[0].clientSecretRef", reason)]
     (finding,) = of(result.findings, severity=Severity.ERROR)
     assert finding.condition == "ResolvedRefs"
@@ -157,18 +167,19 @@ def test_a_secret_may_be_pinned_to_the_issuers_host() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["no json", "[]", '{"client_email": "a@b"}', '{"client_email": 7, "private_key": "x"}']
+    "text",
+    ["no json", "[]", '{"client_email": "a@b"}', '{"client_email": 7}', json.dumps(ACCOUNT | {"private_key": "x"})],
 )
 def test_a_service_account_has_googles_form(text: str) -> None:
     groups = {"serviceAccountSecretRef": {"name": "google"}, "adminEmail": "admin@corp.example"}
     google = Secret(namespace="claude", name="google", data={"key.json": text.encode()})
     result = signing_in({**OKTA, "googleGroups": groups}, extra=(OKTA_SECRET, google))
-    assert providers_of(result) == ()
+    assert result.configuration is None, "without groups, who is in a group that is denied would come in"
     assert errors(result) == [("spec.identity.oidc[0].googleGroups.serviceAccountSecretRef", "SecretInvalid")]
 
 
 def test_without_its_certificates_a_provider_stays() -> None:
-    """A connection that needs them fails its check; a provider that is left out would sign its people out."""
+    """A connection that needs them fails its check."""
     result = signing_in({**OKTA, "caRef": {"kind": "ConfigMap", "name": "ca", "key": "ca.crt"}})
     assert [provider.ca_pem for provider in providers_of(result)] == [None]
     assert errors(result) == [("spec.identity.oidc[0].caRef", "ConfigMapNotFound")]

@@ -11,13 +11,13 @@ import yaml
 from gateway_operator.api.v1alpha1 import validate
 
 ROOT = Path(__file__).parents[2]
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 API_VERSION = "claude-gateway.dev/v1alpha1"
 _BLOCK = re.compile(r"```yaml\n(.*?)```", re.DOTALL)
 _URL = "https://claude.corp.example"
 _OF_A_GATEWAY = {
     *("networkPolicy", "exposure", "identity", "autoscaling", "podTemplate", "resources"),
-    *("http", "safeguards", "spend"),
+    *("http", "safeguards", "session", "spend", "store"),
 }
 
 

@@ -174,7 +174,7 @@ def _compile(inventory: Inventory, ref: ObjectRef, store_default: StoreDefault) 
         admin_groups=tuple(sorted(gateway.spec.spend.admin_groups)),
     )
     return Compiled(
-        configuration=None if store.refused else configuration,
+        configuration=None if store.refused or sign_in.refused else configuration,
         credentials={
             **{binding.upstream.credential.name: binding.value for binding in bindings if binding.upstream is not None},
             **sign_in.credentials,

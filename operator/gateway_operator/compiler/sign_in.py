@@ -1,9 +1,14 @@
 """Identity providers → what the proxy signs developers in with.
 
-A provider whose client secret or service account cannot be resolved is left out; the others go on.
+A provider that were left out would sign its people out, at their next renewal and for good. So one whose client secret
+cannot be resolved stays, without it: it refuses us, and who is signed in goes on for a while. Without the directory's
+account nobody's groups are known, so the gateway has no configuration then, and the last one stays.
 """
 
+import base64
+import binascii
 import json
+import re
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
@@ -40,6 +45,7 @@ _OURS: Final = frozenset(
     }
 )
 """Parameters of the authorization request that the sign-in stands on."""
+_PRIVATE_KEY: Final = re.compile(r"-----BEGIN PRIVATE KEY-----([A-Za-z0-9+/=\s]+)-----END PRIVATE KEY-----")
 _Method = Literal["client_secret_basic", "client_secret_post", "none"]
 _METHODS: Final[dict[TokenEndpointAuthMethod, _Method]] = {
     TokenEndpointAuthMethod.CLIENT_SECRET_BASIC: "client_secret_basic",
@@ -55,6 +61,8 @@ class SignIn:
     providers: list[IdentityProvider] = field(default_factory=list)
     credentials: dict[str, str] = field(default_factory=dict, repr=False)
     findings: list[Finding] = field(default_factory=list)
+    refused: bool = False
+    """The gateway has no configuration without what is missing."""
 
 
 def compile_sign_in(gateway: GatewayDeployment, ref: ObjectRef, values: Values) -> SignIn:
@@ -62,11 +70,10 @@ def compile_sign_in(gateway: GatewayDeployment, ref: ObjectRef, values: Values) 
     providers = gateway.spec.identity.oidc
     for position, provider in enumerate(providers):
         compiling = _Compiling(provider, f"spec.identity.oidc[{position}]", ref, values)
-        compiled = compiling.run()
+        result.providers.append(compiling.run())
         result.findings += compiling.findings
-        if compiled is not None:
-            result.providers.append(compiled)
-            result.credentials |= compiling.credentials
+        result.credentials |= compiling.credentials
+        result.refused = result.refused or compiling.refused
     if gateway.spec.spend.admin_groups and not providers:
         message = "are groups of people who sign in, and nobody does: add spec.identity.oidc, or use admin keys"
         result.findings.append(warning(ref, "spec.spend.adminGroups", Reason.NO_IDENTITY_PROVIDERS, message))
@@ -83,16 +90,16 @@ class _Compiling:
     values: Values
     credentials: dict[str, str] = field(default_factory=dict, repr=False)
     findings: list[Finding] = field(default_factory=list)
-    left_out: bool = False
+    refused: bool = False
 
-    def run(self) -> IdentityProvider | None:
+    def run(self) -> IdentityProvider:
         provider = self.provider
         client_secret = self._client_secret()
         google_groups = self._google_groups()
         method = provider.token_endpoint_auth_method
         if method is None and provider.client_secret_ref is None:
             method = TokenEndpointAuthMethod.NONE
-        compiled = IdentityProvider(
+        return IdentityProvider(
             name=provider.name,
             issuer=provider.issuer,
             client_id=provider.client_id,
@@ -118,7 +125,6 @@ class _Compiling:
             use_proxy=provider.use_proxy,
             google_groups=google_groups,
         )
-        return None if self.left_out else compiled
 
     def _client_secret(self) -> Value | None:
         """Meant for the issuer's host, and for the discovery document's where that lies elsewhere."""
@@ -130,7 +136,6 @@ class _Compiling:
                 text = self.values.credential(self.ref.namespace, ref, url=url)
         except UnresolvedError as problem:
             self._unresolved("clientSecretRef", problem)
-            self.left_out = True
             return None
         return self._kept(f"identity.oidc/{self.provider.name}", text)
 
@@ -145,8 +150,8 @@ class _Compiling:
                 text, f"Secret {self.ref.namespace}/{ref.name}, key {ref.key or SERVICE_ACCOUNT_KEY}"
             )
         except UnresolvedError as problem:
+            self.refused = True
             self._unresolved("googleGroups.serviceAccountSecretRef", problem)
-            self.left_out = True
             return None
         value = self._kept(f"identity.oidc/{self.provider.name}/google", text)
         return GoogleGroups(service_account=value, admin_email=asked.admin_email)
@@ -193,9 +198,20 @@ def _check_service_account(text: str, what: str) -> None:
         key: Any = json.loads(text)
     except (ValueError, RecursionError):
         key = None
-    wanted = ("client_email", "private_key")
-    if not isinstance(key, dict) or not all(isinstance(key.get(name), str) and key[name] for name in wanted):
+    members = key if isinstance(key, dict) else {}
+    if not isinstance(members.get("client_email"), str) or not _is_private_key(members.get("private_key")):
         raise UnresolvedError(
             Reason.SECRET_INVALID,
             f"{what}, is not a service account's key in Google's JSON form, with client_email and private_key",
         )
+
+
+def _is_private_key(text: Any) -> bool:
+    """Checks the armour and that DER is inside, not the key."""
+    match = _PRIVATE_KEY.fullmatch(text.strip()) if isinstance(text, str) else None
+    if match is None:
+        return False
+    try:
+        return base64.b64decode("".join(match[1].split()), validate=True)[:1] == b"0"
+    except (binascii.Error, ValueError):
+        return False

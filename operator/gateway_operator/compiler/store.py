@@ -111,5 +111,4 @@ def _url(values: Values, namespace: str, ref: SecretKeyRef) -> str:
 
 
 def _unresolved(ref: ObjectRef, name: str, problem: UnresolvedError) -> Finding:
-    message = f"{problem}; the last configuration stays in force"
-    return error(ref, f"spec.store.postgres.{name}", problem.reason, message, condition="ResolvedRefs")
+    return error(ref, f"spec.store.postgres.{name}", problem.reason, str(problem), condition="ResolvedRefs")

@@ -7,10 +7,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 from gateway_config import bundle
-from gateway_config.contract import Configuration
+from gateway_config.canonical import sha256_hex
+from gateway_config.contract import Configuration, SigningKey
 from gateway_operator.compiler import Finding, ObjectRef, Severity, Snapshot, Validation, compile_gateway, gateways
 from gateway_operator.local import overrides
 from gateway_operator.local.manifests import DirectoryUnreadableError, ManifestReader, Manifests, Problem
+from gateway_operator.local.state import SigningKeyValue
 
 SECRET_HINT = "; its value may also come from the environment: --secret-env NAME/KEY=VARIABLE"  # noqa: S105  # a sentence
 _MISSING_SECRET = ("SecretNotFound", "SecretKeyNotFound")
@@ -53,10 +55,21 @@ class Build:
         """The remark with file and line."""
         return self.manifests.problem(remark.ref, remark.path, remark.message)
 
-    def packed(self, *, sequence: int) -> "Packed":
-        """Raises RejectedError when the configuration is too large."""
+    def packed(self, *, sequence: int, signing: SigningKeyValue | None = None) -> "Packed":
+        """With the key of session tokens, where anybody signs in. Raises RejectedError when the configuration is too
+        large."""
+        configuration, credentials = self.configuration, self.credentials
+        if signing is not None:
+            key = SigningKey(
+                kid=signing.kid,
+                name=f"signing.keys/{signing.kid}",
+                sha256=sha256_hex(signing.value.encode()),
+                use="Sign",
+            )
+            configuration = configuration.model_copy(update={"signing_keys": (key,)})
+            credentials = {**credentials, key.name: signing.value}
         try:
-            files = bundle.pack(self.configuration, credentials=self.credentials, sequence=sequence)
+            files = bundle.pack(configuration, credentials=credentials, sequence=sequence)
         except bundle.BundleError as error:
             raise RejectedError([Problem(str(self.gateway), 0, "", str(error))]) from None
         return Packed(files, revision=json.loads(files[bundle.INDEX_FILE])["revision"])

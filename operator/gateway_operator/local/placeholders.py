@@ -12,7 +12,8 @@ _SHAPED = {
     "urlSecretRef": ("", b"postgresql://not-in-these-files/gateway"),
     "serviceAccountSecretRef": (
         "key.json",
-        b'{"client_email": "not-in-these-files", "private_key": "not-in-these-files"}',
+        b'{"client_email": "not-in-these-files", "private_key": '
+        b'"-----BEGIN PRIVATE KEY-----\\nMAA=\\n-----END PRIVATE KEY-----"}',
     ),
 }
 """References whose value has a form of its own: the key where none is named, and a value of that form."""

@@ -41,6 +41,8 @@ def started(
     rows += [("upstream", line) for line in _upstreams(configuration, demo=demo)]
     rows += [("policy", line) for line in _policies(configuration)]
     rows.append(("keys", _keys(configuration)))
+    rows += [("sign-in", f"{provider.name} → {provider.issuer}") for provider in configuration.identity_providers]
+    rows += [("workload", f"{issuer.name} → {issuer.issuer}") for issuer in configuration.workload_issuers]
     rows.append(("admin", f"{ports.admin.url}/status"))
     rows.append(("metrics", f"{ports.metrics.url}/metrics"))
     terminal.say(("Claude Gateway", "bold"), (f"  ready in {seconds:.2f} s", "dim"))
@@ -54,6 +56,9 @@ def started(
         terminal.say(f"  {line}")
     key_command = f"claude-gateway key create YOU --gateway {build.gateway.name} --namespace {build.gateway.namespace}"
     terminal.say((f"  a KEY is made by: {key_command} > {directory}/key-you.yaml", "dim"))
+    if configuration.identity_providers:
+        terminal.say(f"  or /login, in a client whose managed settings hold {login_settings(public_url)}")
+        terminal.say((f"  the identity provider's redirect URI is {public_url}/oauth/callback", "dim"))
     terminal.say("")
     terminal.say((f"An edit in {directory} is enforced at once. Ctrl-C ends.", "dim"))
 
@@ -62,6 +67,11 @@ def connect_lines(url: str, key: str, *, model: str | None) -> list[str]:
     """What a developer types."""
     claude = f"claude --model {model}" if model else "claude"
     return [f"export ANTHROPIC_BASE_URL={url}", f"export ANTHROPIC_AUTH_TOKEN={key}", claude]
+
+
+def login_settings(url: str) -> str:
+    """What a device's managed settings hold where people sign in, as JSON."""
+    return json.dumps({"forceLoginMethod": "gateway", "forceLoginGatewayUrl": url})
 
 
 def model_to_name(configuration: Configuration) -> str | None:

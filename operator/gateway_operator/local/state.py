@@ -1,5 +1,9 @@
-"""The state directory of `up`: one user at a time, readable by its owner only."""
+"""The state directory of `up`: one user at a time, readable by its owner only.
 
+The proxy keeps its store in it too.
+"""
+
+import base64
 import contextlib
 import fcntl
 import json
@@ -7,10 +11,13 @@ import os
 import secrets
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import NamedTuple
 
 from gateway_config.bundle import INDEX_FILE
 from gateway_operator.local import mount
 
+SIGNING_KEY_FILE = "signing-key.json"
+SIGNING_KEY_BYTES = 32
 _MODE = 0o700
 _BUNDLE = "config"
 _GIT_IGNORE = ".gitignore"
@@ -18,6 +25,14 @@ _GIT_IGNORE = ".gitignore"
 
 class StateError(Exception):
     """The state directory cannot be used."""
+
+
+class SigningKeyValue(NamedTuple):
+    """The key of session tokens."""
+
+    kid: str
+    value: str
+    """base64url of SIGNING_KEY_BYTES random bytes."""
 
 
 class State:
@@ -44,14 +59,29 @@ class State:
         except OSError as error:
             raise StateError(f"{self.bundle}: cannot be written: {error.strerror}") from None
 
+    def signing_key(self) -> SigningKeyValue:
+        """The key of session tokens, made when it is first asked for. There is one, and it never changes: its file is
+        deleted to change it. Raises StateError."""
+        path = self.directory / SIGNING_KEY_FILE
+        try:
+            return _read_signing_key(path.read_bytes())
+        except FileNotFoundError:
+            made = SigningKeyValue(kid=secrets.token_hex(8), value=secrets.token_urlsafe(SIGNING_KEY_BYTES))
+            try:
+                _write_private(path, json.dumps(made._asdict()))
+            except OSError as error:
+                raise StateError(f"{path}: cannot be written: {error.strerror}") from None
+            return made
+        except OSError as error:
+            raise StateError(f"{path}: cannot be read: {error.strerror}") from None
+        except ValueError:
+            raise StateError(
+                f"{path} is not what `claude-gateway up` wrote: delete it, and whoever is signed in signs in again"
+            ) from None
+
     def write_admin_token(self) -> None:
         """A fresh one for every run."""
-        temporary = self.admin_token_file.with_suffix(".tmp")
-        temporary.unlink(missing_ok=True)
-        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-        with os.fdopen(descriptor, "w") as file:
-            file.write(self.admin_token)
-        temporary.replace(self.admin_token_file)
+        _write_private(self.admin_token_file, self.admin_token)
 
 
 @contextlib.contextmanager
@@ -93,3 +123,24 @@ def opened(directory: Path) -> Iterator[State]:
         yield state
     finally:
         os.close(lock)
+
+
+def _read_signing_key(raw: bytes) -> SigningKeyValue:
+    """Raises ValueError."""
+    found = json.loads(raw)
+    kid, value = (found.get("kid"), found.get("value")) if isinstance(found, dict) else (None, None)
+    if not isinstance(kid, str) or not isinstance(value, str) or not kid:
+        raise ValueError
+    if len(base64.urlsafe_b64decode(value + "=" * (-len(value) % 4))) < SIGNING_KEY_BYTES:
+        raise ValueError
+    return SigningKeyValue(kid, value)
+
+
+def _write_private(path: Path, text: str) -> None:
+    """All of it at once, readable by the owner only."""
+    temporary = path.with_suffix(".tmp")
+    temporary.unlink(missing_ok=True)
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    with os.fdopen(descriptor, "w") as file:
+        file.write(text)
+    temporary.replace(path)

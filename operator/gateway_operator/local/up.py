@@ -236,7 +236,8 @@ class _Run:
     def _write(self, build: Build, kept: State) -> bool:
         """Whether there was something new to write. Raises RejectedError, StateError."""
         sequence = max(self._sequence, kept.last_sequence()) + 1
-        packed = build.packed(sequence=sequence)
+        signing = kept.signing_key() if build.configuration.identity_providers else None
+        packed = build.packed(sequence=sequence, signing=signing)
         if packed.revision == self._revision:
             return False
         kept.write_bundle(packed.files)
