@@ -13,6 +13,9 @@ from tests.standins.page_server import PageServer
 
 from gateway_proxy.web import pages
 
+pytestmark = pytest.mark.timeout(600)
+"""The first test may have to install the browser."""
+
 CONTRAST = """
 () => {
   const channels = text => {

@@ -8,6 +8,9 @@ from tests.standins.page_server import PageServer
 from gateway_proxy.web import pages
 from gateway_proxy.web.responses import Response
 
+pytestmark = pytest.mark.timeout(600)
+"""The first test may have to install the browser."""
+
 HOSTILE = "\"><script>document.title='owned'</script><img src=/x onerror=\"document.title='owned'\">"
 HEADED = "<!doctype html><title>{}</title>{}"
 NOTE_VIOLATIONS = """

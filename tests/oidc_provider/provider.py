@@ -20,7 +20,7 @@ from tests.standins.web_person import Page
 
 HERE = Path(__file__).parent
 CLIENT_ID = "claude-gateway"
-CLIENT_SECRET = "made up for the tests alone"
+CLIENT_SECRET = "made-up-for-the-tests-alone"
 
 
 @dataclass(frozen=True, slots=True)
