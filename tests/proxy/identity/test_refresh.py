@@ -1,5 +1,6 @@
 """A session is renewed: the provider is asked again who its holder is."""
 
+import threading
 from typing import Any
 
 import pytest
@@ -135,6 +136,21 @@ async def test_a_token_that_came_before_the_trouble_is_kept(
     idp.answers.clear()
     idp.token_answer, idp.alter_token = {}, lambda header, claims: None
     assert (await developer().client.refresh(kept or "", subject=ALICE)).person.subject == ALICE
+
+
+async def test_a_provider_that_is_slow_to_tell_who_it_is_keeps_nobody_waiting(
+    idp: IdentityProvider, developer: MakeDeveloper, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = await developer().come_back()
+    monkeypatch.setattr("gateway_proxy.identity.oidc.client.JUDGING_SECONDS", 0.3)
+    told = threading.Event()
+    idp.answers["/keys"] = lambda _: (200 if told.wait(20) else 503, {})
+    try:
+        with pytest.raises(ProviderUnavailableError, match="too long") as caught:
+            await developer().client.refresh(first.refresh_token or "", subject=ALICE)
+    finally:
+        told.set()
+    assert caught.value.refresh_token not in (None, first.refresh_token)
 
 
 async def test_a_refresh_is_never_sent_twice(idp: IdentityProvider, developer: MakeDeveloper) -> None:

@@ -12,6 +12,10 @@ from gateway_proxy.identity.oidc.failures import misconfigured, unreachable
 from gateway_proxy.outbound.client import Outbound, OutboundError
 
 FORM: Final = "application/x-www-form-urlencoded"
+SECONDS: Final = 5.0
+"""For a document; somebody waits for a page meanwhile."""
+FORM_SECONDS: Final = 10.0
+"""For a form: giving up early would lose the tokens that the answer brings."""
 _SECRET_FIELDS: Final = ("code", "code_verifier", "refresh_token", "client_secret", "assertion")
 
 
@@ -55,10 +59,12 @@ class Calls:
         headers = {"content-type": FORM}
         if authorization:
             headers["authorization"] = authorization
-        answered = await self.call("POST", url, headers=headers, body=urlencode(fields).encode())
+        answered = await self.call("POST", url, headers=headers, body=urlencode(fields).encode(), seconds=FORM_SECONDS)
         return replace(answered, sent=tuple(fields[name] for name in _SECRET_FIELDS if fields.get(name)))
 
-    async def call(self, method: str, url: str, *, headers: Mapping[str, str], body: bytes | None = None) -> Answered:
+    async def call(
+        self, method: str, url: str, *, headers: Mapping[str, str], body: bytes | None = None, seconds: float = SECONDS
+    ) -> Answered:
         where = f"{method} {url.partition('?')[0]}"
         try:
             answer = await self._outbound.request(
@@ -68,6 +74,7 @@ class Calls:
                 body=body,
                 ca_pem=self._ca_pem,
                 use_proxy=self._use_proxy,
+                seconds=seconds,
             )
         except OutboundError as error:
             raise unreachable(f"{where}: {error}") from error

@@ -1,9 +1,10 @@
 """One identity provider: where to send a browser, and who comes back."""
 
+import asyncio
 import base64
 import hmac
 import time
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, NoReturn
 from urllib.parse import parse_qsl, quote_plus, urlencode, urlsplit
@@ -27,6 +28,9 @@ from gateway_proxy.identity.person import Person
 from gateway_proxy.outbound.client import Outbound
 
 MAX_REFRESH_TOKEN: Final = 16 * 1024
+JUDGING_SECONDS: Final = 12.0
+"""For keys, userinfo and groups together, once the tokens are there. With the token endpoint's own ten and five for
+the discovery document, a refresh ends before a claim on the session does."""
 _PERSON_IS_OUT: Final = frozenset(
     {"invalid_grant", "access_denied", "interaction_required", "login_required", "consent_required"}
 )
@@ -116,15 +120,8 @@ class IdentityProviderClient:
         if answered.status != 200:
             self._refuse_code(answered)
         members = succeeded(answered)
-        try:
-            claims = await self._claims(members.get("id_token"))
-        except TokenError as error:
-            raise self._invalid_token(str(error)) from error
-        named = claims.get("nonce")
-        if not isinstance(named, str) or not hmac.compare_digest(named.encode(), nonce.encode()):
-            raise self._invalid_token("its nonce is not that of this sign-in")
-        refresh_token = _refresh_token(members)
-        return SignedIn(await self._person(discovered, members, claims), refresh_token)
+        person = await self._in_time(self._arrived_person(discovered, members, nonce))
+        return SignedIn(person, _refresh_token(members))
 
     async def refresh(self, refresh_token: str, *, subject: str | None = None) -> SignedIn:
         """Who the token's holder is now. `subject` is whom the session belongs to: somebody else is refused.
@@ -146,7 +143,7 @@ class IdentityProviderClient:
         members = succeeded(answered)
         newest = _refresh_token(members) or refresh_token
         try:
-            person = await self._refreshed_person(discovered, members, subject)
+            person = await self._in_time(self._refreshed_person(discovered, members, subject))
         except ProviderUnavailableError as error:
             error.refresh_token = newest
             raise
@@ -155,6 +152,16 @@ class IdentityProviderClient:
         except SignInRefusedError as error:
             raise ProviderRefusedError(error.reason, error.sentence, error.detail) from error
         return SignedIn(person, newest)
+
+    async def _arrived_person(self, discovered: Discovered, members: Mapping[str, Any], nonce: str) -> Person:
+        try:
+            claims = await self._claims(members.get("id_token"))
+        except TokenError as error:
+            raise self._invalid_token(str(error)) from error
+        named = claims.get("nonce")
+        if not isinstance(named, str) or not hmac.compare_digest(named.encode(), nonce.encode()):
+            raise self._invalid_token("its nonce is not that of this sign-in")
+        return await self._person(discovered, members, claims)
 
     async def _refreshed_person(
         self, discovered: Discovered, members: Mapping[str, Any], subject: str | None
@@ -211,6 +218,13 @@ class IdentityProviderClient:
         if discovered.userinfo is None or token is None:
             raise misconfigured(f"{self.name} has no userinfo endpoint, or gave no access token for it")
         return await self._calls.document(discovered.userinfo, authorization=f"Bearer {token}")
+
+    async def _in_time(self, judging: Awaitable[Person]) -> Person:
+        try:
+            async with asyncio.timeout(JUDGING_SECONDS):
+                return await judging
+        except TimeoutError:
+            raise unreachable(f"{self.name} took too long to tell its keys, or who the person is") from None
 
     # --- judging what it says ---
 
