@@ -24,6 +24,7 @@ from gateway_proxy.providers import Pools
 from gateway_proxy.routes import build_server
 from gateway_proxy.server import GatewayServer
 from gateway_proxy.services import Services
+from gateway_proxy.store.stores import Stores
 from gateway_proxy.telemetry import logs
 from gateway_proxy.telemetry.audit import AuditLog
 from gateway_proxy.telemetry.usage_reports import UsageReports
@@ -94,7 +95,11 @@ async def _serve(options: Options) -> int:
         stack.push_async_callback(services.relay.close, seconds=RELAY_FLUSH_SECONDS)
         stack.push_async_callback(reports.stop)
         reports.start()
-        watcher = ConfigWatcher(options.config, services=services, pools=pools, on_first_load=_settle_memory)
+        stores = Stores(services, state_directory=options.state_directory)
+        stack.push_async_callback(stores.close)
+        watcher = ConfigWatcher(
+            options.config, services=services, pools=pools, stores=stores, on_first_load=_settle_memory
+        )
         stack.callback(watcher.stop)
         watcher.start()
         log.info(

@@ -108,6 +108,12 @@ def parser() -> argparse.ArgumentParser:
         metavar="DIR",
         help="--listen serves TLS with tls.crt and tls.key of this directory, and follows their changes",
     )
+    add(
+        "--state-dir",
+        type=Path,
+        metavar="DIR",
+        help="where an embedded store keeps its file; made if it is not there",
+    )
     # Not for daily use, and therefore not in the help: docs/operations.md tells what they are.
     add("--limit", type=_limit, action="append", default=[], metavar="NAME=SECONDS", help=argparse.SUPPRESS)
     add("--version", action="version", version=f"claude-gateway-proxy {VERSION}")
@@ -126,6 +132,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         log_level=given.log_level,
         drain_accept_seconds=given.drain_accept,
         tls_directory=given.tls_dir,
+        state_directory=given.state_dir,
         timeouts=Timeouts(**dict(given.limit)),
     )
     _raise_open_files_limit()

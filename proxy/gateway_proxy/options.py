@@ -38,4 +38,5 @@ class Options:
     log_level: str
     drain_accept_seconds: float
     tls_directory: Path | None
+    state_directory: Path | None
     timeouts: Timeouts

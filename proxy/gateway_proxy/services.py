@@ -2,6 +2,7 @@
 
 import time
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from gateway_proxy import errors
 from gateway_proxy.config.holder import Holder
@@ -11,6 +12,9 @@ from gateway_proxy.identity.sessions.revocations import Revocations
 from gateway_proxy.telemetry.audit import AuditLog
 from gateway_proxy.telemetry.metrics import Metrics
 from gateway_proxy.telemetry.relay.relay import Relay
+
+if TYPE_CHECKING:
+    from gateway_proxy.store.store import Store
 
 
 @dataclass(slots=True)
@@ -23,8 +27,10 @@ class Services:
     drain: Drain = field(default_factory=Drain)
     revocations: Revocations = field(default_factory=Revocations)
     relay: Relay = field(init=False)
+    store: "Store | None" = None
+    """That of the configuration in force. It may be away: its calls raise StoreUnavailableError."""
     live_pods: int = 1
-    """How many pods of this gateway share its limits, this one included."""
+    """How many pods of this gateway share its limits, this one included, as the store last told; 1 without a store."""
 
     def __post_init__(self) -> None:
         self.relay = Relay(self.metrics.registry)

@@ -96,6 +96,8 @@ def test_the_volume_of_an_embedded_store() -> None:
     embedded = {"store": {"type": "Embedded"}}
     assert {"name": "state", "persistentVolumeClaim": {"claimName": "corp-state"}} in pod(**embedded)["volumes"]
     assert {"name": "state", "mountPath": "/var/lib/claude-gateway-proxy"} in container(**embedded)["volumeMounts"]
+    assert container(**embedded)["args"][-2:] == ["--state-dir", "/var/lib/claude-gateway-proxy"]
+    assert "--state-dir" not in container()["args"]
 
 
 @pytest.mark.parametrize(

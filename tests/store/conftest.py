@@ -13,6 +13,7 @@ from gateway_config import contract
 from gateway_proxy.store.store import Store, build_store
 from gateway_proxy.telemetry.store_metrics import StoreMetrics
 
+ROOT = Path(__file__).parents[2]
 DEADLINE = 20.0
 
 
@@ -41,7 +42,7 @@ class Place:
 
     async def open(self, *, metrics: StoreMetrics | None = None) -> Store:
         store = self.build(metrics=metrics)
-        await store.start()
+        store.start()
         await until(lambda: store.available, what="the store available")
         return store
 

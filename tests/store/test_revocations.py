@@ -142,8 +142,9 @@ async def test_a_pod_that_is_stopped_in_a_revocation_does_not_hold_up_the_others
     await made(store, "one")
 
     async def falls_silent(connection: AsyncConnection) -> None:
-        assert store.sessions._guard is not None
-        await connection.execute(store.sessions._guard)
+        guard = store.sessions._database.kind.silence_guard
+        assert guard is not None
+        await connection.exec_driver_sql(guard)
         await connection.exec_driver_sql("UPDATE claude_gateway_revocations SET number = number + 1")
         assert await other_pod.sessions.revoke("one", NOW, "SignedOut")
 

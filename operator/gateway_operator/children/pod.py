@@ -134,6 +134,7 @@ def _container(subject: Subject) -> Manifest:
         arguments += ["--tls-dir", TLS_DIRECTORY]
     if volume_claim.wanted(subject):
         mounts.append({"name": "state", "mountPath": STATE_DIRECTORY})
+        arguments += ["--state-dir", STATE_DIRECTORY]
     container: dict[str, Any] = {
         "name": CONTAINER,
         "image": spec.image or subject.settings.image,

@@ -71,6 +71,7 @@ class GatewayProcess:
 async def running(
     *,
     config: Path,
+    state_directory: Path,
     listen: Address,
     token_file: Path,
     token: str,
@@ -87,6 +88,7 @@ async def running(
         "-P",
         *("-m", "gateway_operator.local.launcher"),
         *("--config", str(config)),
+        *("--state-dir", str(state_directory)),
         *("--listen", str(listen)),
         *("--admin-listen", "127.0.0.1:0"),
         *("--metrics-listen", "127.0.0.1:0"),

@@ -160,6 +160,7 @@ class _Run:
     def _proxy(self, kept: State, listen: Address) -> contextlib.AbstractAsyncContextManager[GatewayProcess]:
         return gateway_process.running(
             config=kept.bundle,
+            state_directory=kept.directory,
             listen=listen,
             token_file=kept.admin_token_file,
             token=kept.admin_token,

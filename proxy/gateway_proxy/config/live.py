@@ -20,6 +20,7 @@ from gateway_proxy.outbound.client import Outbound
 from gateway_proxy.policy.effective import EffectivePolicy, ModelGrant
 from gateway_proxy.policy.settings_document import SettingsDocuments
 from gateway_proxy.providers import Pools, UpstreamClient, build
+from gateway_proxy.store.stores import BuiltStore, Stores
 from gateway_proxy.telemetry.metrics import Series
 from gateway_proxy.telemetry.relay.relay import Collector
 
@@ -51,6 +52,7 @@ class LiveConfiguration:
         *,
         pools: Pools,
         series: Callable[[str, str], Series],
+        stores: Stores | None = None,
         previous: "LiveConfiguration | None" = None,
         revoked: Collection[str] = frozenset(),
     ) -> None:
@@ -74,6 +76,9 @@ class LiveConfiguration:
             )
             for destination in configuration.telemetry.destinations
         )
+        self.built_store: BuiltStore | None = None
+        if stores is not None:
+            self.built_store = stores.built(bundle, previous.built_store if previous is not None else None)
         self._built = _clients(bundle, pools=pools, previous=previous)
         self.upstreams: tuple[UpstreamClient, ...] = tuple(built.client for built in self._built.values())
         """In the order to try."""

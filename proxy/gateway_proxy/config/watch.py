@@ -21,6 +21,7 @@ from gateway_proxy.config.live import LiveConfiguration
 from gateway_proxy.files import FileSignature, file_signature
 from gateway_proxy.providers import Pools
 from gateway_proxy.services import Services
+from gateway_proxy.store.stores import Stores
 from gateway_proxy.telemetry.audit import config_line
 
 log = logging.getLogger(__name__)
@@ -53,13 +54,20 @@ class ConfigWatcher:
     """Keeps `services.holder` at the newest usable bundle of a directory."""
 
     def __init__(
-        self, directory: Path, *, services: Services, pools: Pools, on_first_load: Callable[[], None] = lambda: None
+        self,
+        directory: Path,
+        *,
+        services: Services,
+        pools: Pools,
+        stores: Stores,
+        on_first_load: Callable[[], None] = lambda: None,
     ) -> None:
         self._directory = directory
         self._files = [directory / name for name in _FILES]
         self._on_first_load = on_first_load
         self._services = services
         self._pools = pools
+        self._stores = stores
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="config", daemon=True)
@@ -108,7 +116,7 @@ class ConfigWatcher:
         except BundleError as error:
             self._failed(_Failure(error.reason, str(error)), now)
         except (OSError, ValueError) as error:
-            # From a provider: a certificate or an address that cannot be used.
+            # A certificate, an address or a store that cannot be used.
             self._failed(_Failure("ConfigUnusable", str(error)), now)
         except Exception as error:
             log.exception("loading the configuration failed", extra={"event": "config.load_error"})
@@ -133,6 +141,7 @@ class ConfigWatcher:
             bundle,
             pools=self._pools,
             series=services.metrics.series,
+            stores=self._stores,
             previous=current,
             revoked=services.revocations.ids,
         )
@@ -170,6 +179,7 @@ class ConfigWatcher:
     def _swap(self, live: LiveConfiguration, *, seconds: float) -> None:
         services = self._services
         services.holder.current = live
+        self._stores.use(live.built_store)
         services.holder.last_error = None
         services.holder.loaded_at = time.time()
         services.metrics.loaded(revision=live.revision, sequence=live.sequence, seconds=seconds)

@@ -4,11 +4,9 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Any, Final, Protocol, TypeVar
+from typing import Any, ClassVar, Final, Protocol, TypeVar
 
-from asyncpg.exceptions import InterfaceError as AsyncpgInterfaceError
-from asyncpg.exceptions import PostgresError
-from sqlalchemy import Executable, Row
+from sqlalchemy import Executable, Row, Table
 from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
@@ -20,8 +18,8 @@ log = logging.getLogger(__name__)
 
 OPERATION_SECONDS: Final = 5.0
 """For one call, connecting included."""
-FAILURES: Final = (DBAPIError, PoolTimeoutError, PostgresError, AsyncpgInterfaceError, OSError, TimeoutError)
-"""What a database that is away, full, read-only or otherwise of no use leads to."""
+FAILURES: Final = (DBAPIError, PoolTimeoutError, OSError, TimeoutError)
+"""What a database that is away, full, read-only or otherwise of no use leads to; a driver may add its own."""
 MAX_MESSAGE: Final = 300
 READ_ONLY_STATE: Final = "25006"
 """SQLSTATE of a write on a standby: after a failover the connections still lead to the server that was the primary."""
@@ -31,6 +29,18 @@ T = TypeVar("T")
 
 class Kind(Protocol):
     """What Postgres and SQLite have each of their own."""
+
+    clock: ClassVar[str]
+    """The expression for Unix seconds by the database's clock."""
+    silence_guard: ClassVar[str | None]
+    """The statement after which a transaction whose pod falls silent is ended by the server."""
+    migration_lock: ClassVar[str | None]
+    """The statement that waits until this transaction alone changes the schema; None: any transaction is alone."""
+    failures: ClassVar[tuple[type[BaseException], ...]]
+    """FAILURES, and what the driver adds."""
+
+    def insert(self, table: Table) -> Any:
+        """An INSERT that can say what it does on a conflict."""
 
     @property
     def secrets(self) -> Sequence[str]:
@@ -95,7 +105,7 @@ class Database:
         return await self._measured(operation, transaction)
 
     async def look(self, work: Callable[[AsyncConnection], Awaitable[T]]) -> T:
-        """The same before the tables are there. Raises one of FAILURES."""
+        """The same before the tables are there. Raises one of the kind's failures."""
         async with asyncio.timeout(OPERATION_SECONDS), self._engine.begin() as connection:
             return await work(connection)
 
@@ -127,7 +137,7 @@ class Database:
             async with asyncio.timeout(OPERATION_SECONDS):
                 await self._idle.wait()
                 await self._engine.dispose()
-        except FAILURES as error:
+        except self.kind.failures as error:
             log.info("the store was left: %s", self.told(error), extra={"event": "store.left"})
 
     async def _measured(self, operation: str, work: Callable[[], Awaitable[T]]) -> T:
@@ -141,7 +151,7 @@ class Database:
                 result = await work()
         except IntegrityError:
             raise
-        except FAILURES as error:
+        except self.kind.failures as error:
             self._metrics.failed(operation)
             self.failed(error)
             if getattr(getattr(error, "orig", None), "sqlstate", None) == READ_ONLY_STATE:

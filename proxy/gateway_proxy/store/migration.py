@@ -11,15 +11,13 @@ from gateway_proxy.store.tables import HEAD, VERSION_TABLE
 
 MIGRATION_SECONDS: Final = 60.0
 """For all steps together, waiting for another pod's included."""
-LOCK: Final = 0x636C_6777
-"""The key of Postgres' advisory lock."""
 FOLDER: Final = "gateway_proxy:store/migrations"
 STEPS: Final = (HEAD,)
 """Every migration there is. A schema that names none of them is a newer version's, and has what this one needs."""
 
 
 async def migrate(database: Database) -> None:
-    """Raises one of database.FAILURES. Where there is nothing to do it costs two statements."""
+    """Raises one of the kind's failures, and Alembic's errors. Where there is nothing to do it costs two statements."""
     if await database.look(lambda connection: connection.run_sync(_is_current)):
         return
     # Alembic is slow and blocks: it gets a thread and an event loop of its own.
@@ -37,19 +35,19 @@ async def _upgraded(kind: Kind) -> None:
     engine = kind.engine(pooled=False)
     try:
         async with asyncio.timeout(MIGRATION_SECONDS), kind.transactional(engine).begin() as connection:
-            await connection.run_sync(_upgrade)
+            await connection.run_sync(_upgrade, kind.migration_lock)
     finally:
         await engine.dispose()
 
 
-def _upgrade(connection: Connection) -> None:
+def _upgrade(connection: Connection, lock: str | None) -> None:
     from alembic.config import Config
     from alembic.migration import MigrationContext
     from alembic.operations import Operations
     from alembic.script import ScriptDirectory
 
-    if connection.dialect.name == "postgresql":
-        connection.execute(text(f"SELECT pg_advisory_xact_lock({LOCK})"))
+    if lock is not None:
+        connection.execute(text(lock))
     if _is_current(connection):
         return  # another pod was first
     config = Config()

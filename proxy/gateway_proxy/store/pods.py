@@ -3,20 +3,14 @@
 from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Double, delete, func, literal, literal_column, select
-from sqlalchemy.dialects.postgresql import insert as postgres_insert
-from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway_proxy.store.database import Database
-from gateway_proxy.store.sqlite import Sqlite
 from gateway_proxy.store.tables import pods
 
 LIVE_SECONDS: Final = 15.0
 """A pod that was silent longer counts as gone."""
 FORGET_SECONDS: Final = 3600.0
-
-_POSTGRES_NOW: Final = "extract(epoch from clock_timestamp())::double precision"
-_SQLITE_NOW: Final = "(julianday('now') - 2440587.5) * 86400.0"
 
 
 class Pods:
@@ -24,13 +18,11 @@ class Pods:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        sqlite = isinstance(database.kind, Sqlite)
-        self._insert = sqlite_insert if sqlite else postgres_insert
-        self._now: ColumnElement[float] = literal_column(_SQLITE_NOW if sqlite else _POSTGRES_NOW, Double)
+        self._now: ColumnElement[float] = literal_column(database.kind.clock, Double)
 
     async def beat(self, pod_id: str) -> int:
         """Says that this pod lives, and gives how many do, this one included."""
-        beat = self._insert(pods).values(id=pod_id, beat_at=self._now)
+        beat = self._database.kind.insert(pods).values(id=pod_id, beat_at=self._now)
         beat = beat.on_conflict_do_update(index_elements=["id"], set_={"beat_at": beat.excluded.beat_at})
         living = select(func.count()).select_from(pods).where(pods.c.beat_at > self._now - literal(LIVE_SECONDS))
 

@@ -2,13 +2,17 @@
 
 import ssl
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 import asyncpg
+from asyncpg.exceptions import InterfaceError, PostgresError
+from sqlalchemy import Table
+from sqlalchemy.dialects.postgresql import Insert, insert
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import NullPool
 
+from gateway_proxy.store.database import FAILURES
 from gateway_proxy.store.errors import StoreConfigurationError
 
 CONNECTIONS: Final = 8
@@ -28,6 +32,11 @@ class Postgres:
     `sslmode` is libpq's. With certificates of an authority the server's certificate is checked against them, its name
     too unless the URL says verify-ca; without them the modes that verify trust the system's authorities.
     """
+
+    clock: ClassVar[str] = "extract(epoch from clock_timestamp())::double precision"
+    silence_guard: ClassVar[str | None] = "SET LOCAL idle_in_transaction_session_timeout = 2000"
+    migration_lock: ClassVar[str | None] = "SELECT pg_advisory_xact_lock(1668048759)"
+    failures: ClassVar[tuple[type[BaseException], ...]] = (*FAILURES, PostgresError, InterfaceError)
 
     def __init__(self, url: str, *, ca_pem: str | None) -> None:
         try:
@@ -64,6 +73,9 @@ class Postgres:
     @property
     def secrets(self) -> Sequence[str]:
         return self._secrets
+
+    def insert(self, table: Table) -> Insert:
+        return insert(table)
 
     def engine(self, *, pooled: bool) -> AsyncEngine:
         pool: dict[str, Any] = {"poolclass": NullPool}

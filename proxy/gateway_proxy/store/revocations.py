@@ -13,13 +13,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from gateway_proxy.store.database import Database
 from gateway_proxy.store.encoding import lookup_key, plain
 from gateway_proxy.store.records import Cursor, RevokedSession
-from gateway_proxy.store.sqlite import Sqlite
 from gateway_proxy.store.tables import revocations, sessions
 
 PAGE: Final = 5_000
 """Revoked sessions told at once; a poller asks again at once while it gets as many."""
 
-_GUARD: Final = "SET LOCAL idle_in_transaction_session_timeout = 2000"
 _NUMBERED: Final = revocations.c.name == "sessions"
 
 
@@ -33,8 +31,6 @@ class Revocations:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        # A pod that is stopped in the middle must not hold up the others: the server ends its transaction.
-        self._guard = None if isinstance(database.kind, Sqlite) else text(_GUARD)
 
     async def revoke(self, id: str, now: float, reason: str) -> bool:  # noqa: A002  the record's own word
         """False where there is no such session, or it was revoked before."""
@@ -85,8 +81,9 @@ class Revocations:
         numbered = update(revocations).where(_NUMBERED).values(number=revocations.c.number + 1)
 
         async def work(connection: AsyncConnection) -> int:
-            if self._guard is not None:
-                await connection.execute(self._guard)
+            if (guard := self._database.kind.silence_guard) is not None:
+                # A pod that is stopped in the middle must not hold up the others.
+                await connection.execute(text(guard))
             number = (await connection.execute(numbered.returning(revocations.c.number))).scalar_one()
             revoked = update(sessions).where(live).values(revoked_at=now, revoked_reason=reason, revocation=number)
             return (await connection.execute(revoked if which is None else revoked.where(which))).rowcount

@@ -3,15 +3,12 @@
 from typing import Any, Final
 
 from sqlalchemy import Row, and_, case, delete, func, literal, select, update
-from sqlalchemy.dialects.postgresql import insert as postgres_insert
-from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
 from gateway_proxy.identity.person import Person
 from gateway_proxy.store.database import Database
 from gateway_proxy.store.encoding import dumped_person, loaded_person, plain
 from gateway_proxy.store.errors import UserCodeTakenError
 from gateway_proxy.store.records import Poll, Redeemed, SignIn
-from gateway_proxy.store.sqlite import Sqlite
 from gateway_proxy.store.tables import sign_ins
 
 SLOW_DOWN_SECONDS: Final = 5.0
@@ -27,12 +24,11 @@ class SignIns:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._insert = sqlite_insert if isinstance(database.kind, Sqlite) else postgres_insert
 
     async def create(self, sign_in: SignIn) -> None:
         """Raises UserCodeTakenError; a code is free again ten minutes after its sign-in's end."""
         statement = (
-            self._insert(sign_ins)
+            self._database.kind.insert(sign_ins)
             .values(
                 id=sign_in.id,
                 device_code_sha256=sign_in.device_code_sha256,

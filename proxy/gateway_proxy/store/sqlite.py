@@ -3,11 +3,14 @@
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
-from sqlalchemy import Connection, event
+from sqlalchemy import Connection, Table, event
+from sqlalchemy.dialects.sqlite import Insert, insert
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import NullPool
+
+from gateway_proxy.store.database import FAILURES
 
 FILE: Final = "store.sqlite3"
 BUSY_MILLISECONDS: Final = 4000
@@ -18,12 +21,20 @@ CONNECTIONS: Final = 2
 class Sqlite:
     """A file in the state directory, with a log beside it that makes writes safe and lets readers go on."""
 
+    clock: ClassVar[str] = "(julianday('now') - 2440587.5) * 86400.0"
+    silence_guard: ClassVar[str | None] = None
+    migration_lock: ClassVar[str | None] = None
+    failures: ClassVar[tuple[type[BaseException], ...]] = FAILURES
+
     def __init__(self, directory: Path) -> None:
         self._file = directory / FILE
 
     @property
     def secrets(self) -> Sequence[str]:
         return ()
+
+    def insert(self, table: Table) -> Insert:
+        return insert(table)
 
     def engine(self, *, pooled: bool) -> AsyncEngine:
         pool: dict[str, Any] = {"pool_size": CONNECTIONS, "max_overflow": 0} if pooled else {"poolclass": NullPool}

@@ -8,14 +8,12 @@ from pathlib import Path
 from typing import Final
 
 from gateway_config import contract
-from gateway_proxy.store.database import FAILURES, Database, Kind
+from gateway_proxy.store.database import Database, Kind
 from gateway_proxy.store.errors import StoreConfigurationError, StoreUnavailableError
 from gateway_proxy.store.migration import migrate
 from gateway_proxy.store.pods import Pods
-from gateway_proxy.store.postgres import Postgres
 from gateway_proxy.store.sessions import Sessions
 from gateway_proxy.store.sign_ins import SignIns
-from gateway_proxy.store.sqlite import Sqlite
 from gateway_proxy.store.sweep import sweep
 from gateway_proxy.telemetry.store_metrics import StoreMetrics
 
@@ -42,7 +40,7 @@ class Store:
         """Whether the last call was answered."""
         return self._database.available
 
-    async def start(self) -> None:
+    def start(self) -> None:
         """Begins to make the tables and to sweep, in the background: a database that is away is tried again."""
         self._upkeep = asyncio.create_task(self._keep_up(), name="store")
 
@@ -69,7 +67,7 @@ class Store:
             try:
                 self._database.kind.prepare()
                 await migrate(self._database)
-            except FAILURES as error:
+            except self._database.kind.failures as error:
                 self._database.failed(error)
             except Exception as error:
                 log.exception("making the store's tables failed", extra={"event": "store.failed"})
@@ -85,14 +83,18 @@ class Store:
 def build_store(
     store: contract.Store, *, url: str | None, state_directory: Path | None, metrics: StoreMetrics | None = None
 ) -> Store:
-    """No I/O. Raises StoreConfigurationError, without a secret, for a store that can never work."""
+    """No I/O; imports one driver. Raises StoreConfigurationError, without a secret, for a store that can never work."""
     metrics = metrics if metrics is not None else StoreMetrics()
     if store.type == "Postgres":
         if url is None:
             raise StoreConfigurationError("the store is Postgres, but there is no URL of it")
+        from gateway_proxy.store.postgres import Postgres
+
         return Store(Postgres(url, ca_pem=store.ca_pem), metrics=metrics)
     if state_directory is None:
         raise StoreConfigurationError("an embedded store needs a directory for its file: start with --state-dir")
+    from gateway_proxy.store.sqlite import Sqlite
+
     return Store(Sqlite(state_directory), metrics=metrics)
 
 

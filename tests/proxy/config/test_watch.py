@@ -16,6 +16,7 @@ from gateway_proxy.config.live import LiveConfiguration
 from gateway_proxy.config.watch import ConfigWatcher
 from gateway_proxy.providers import Pools
 from gateway_proxy.services import Services
+from gateway_proxy.store.stores import Stores
 from gateway_proxy.telemetry.audit import AuditLog
 from gateway_proxy.upstream.pool import Pool
 
@@ -32,7 +33,13 @@ class Watched:
         self.services = services
         self.first_loads = 0
         self.pools = Pools()
-        self.watcher = ConfigWatcher(directory, services=services, pools=self.pools, on_first_load=self._first)
+        self.watcher = ConfigWatcher(
+            directory,
+            services=services,
+            pools=self.pools,
+            stores=Stores(services, state_directory=None),
+            on_first_load=self._first,
+        )
 
     def _first(self) -> None:
         self.first_loads += 1
