@@ -20,7 +20,7 @@ from gateway_proxy.spend.usage import CHARACTERS_PER_TOKEN, Usage
 
 MINUTE: Final = 60.0
 MAX_USERS: Final = 20_000
-"""Limited users that a pod remembers, some fifteen megabytes. Beyond it the ones without an open request are forgotten,
+"""Limited users that a pod remembers, some twenty megabytes. Beyond it the ones without an open request are forgotten,
 those who were silent for a minute first; a forgotten one begins a new minute."""
 FIRST_OUTPUT: Final = 1000
 """Output tokens that a user's first request counts for; then their recent mean."""
