@@ -97,6 +97,8 @@ async def _serve(options: Options) -> int:
         reports.start()
         stores = Stores(services, state_directory=options.state_directory)
         stack.push_async_callback(stores.close)
+        feed = asyncio.create_task(services.revocation_feed.run(), name="revocations")
+        stack.push_async_callback(_ended, feed)
         watcher = ConfigWatcher(
             options.config, services=services, pools=pools, stores=stores, on_first_load=_settle_memory
         )
@@ -117,6 +119,11 @@ async def _serve(options: Options) -> int:
         received = await signals.first()
         await _drained(received, services=services, options=options, acceptor=acceptor, server=server)
     return 0
+
+
+async def _ended(task: "asyncio.Task[None]") -> None:
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
 
 
 async def _drained(

@@ -15,6 +15,7 @@ from gateway_proxy.telemetry.relay.receiver import Receiver
 from gateway_proxy.timeouts import Timeouts
 from gateway_proxy.upstream.ticker import Ticker
 from gateway_proxy.web import dispatch
+from gateway_proxy.web.oauth.routes import sign_in_routes
 
 PROBES: Final = frozenset({"/healthz", "/readyz"})
 """Paths that are open to every address: the kubelet's, a load balancer's."""
@@ -86,6 +87,7 @@ def build_server(services: Services, *, ticker: Ticker, timeouts: Timeouts | Non
     routes["/managed/settings"] = telling(delivery.managed_settings)
     routes["/user/bootstrap"] = telling(delivery.desktop_bootstrap)
     routes |= {path: telling(handler) for path, handler in Receiver(services).routes().items()}
+    routes |= sign_in_routes(services, inference.intake)
     routes["/v1/messages"] = inference.messages
     routes["/v1/messages/count_tokens"] = inference.count_tokens
     return GatewayServer(routes, drain=services.drain, ticker=ticker, timeouts=timeouts, refused=refused, admit=admit)

@@ -8,10 +8,12 @@ from gateway_proxy import errors
 from gateway_proxy.config.holder import Holder
 from gateway_proxy.config.live import LiveConfiguration
 from gateway_proxy.drain import Drain
+from gateway_proxy.identity.sessions.feed import RevocationFeed
 from gateway_proxy.identity.sessions.revocations import Revocations
 from gateway_proxy.telemetry.audit import AuditLog
 from gateway_proxy.telemetry.metrics import Metrics
 from gateway_proxy.telemetry.relay.relay import Relay
+from gateway_proxy.telemetry.sign_in_metrics import SignInMetrics
 
 if TYPE_CHECKING:
     from gateway_proxy.store.store import Store
@@ -27,6 +29,8 @@ class Services:
     drain: Drain = field(default_factory=Drain)
     revocations: Revocations = field(default_factory=Revocations)
     relay: Relay = field(init=False)
+    sign_in_metrics: SignInMetrics = field(default_factory=SignInMetrics)
+    revocation_feed: RevocationFeed = field(init=False)
     store: "Store | None" = None
     """That of the configuration in force. It may be away: its calls raise StoreUnavailableError."""
     live_pods: int = 1
@@ -34,6 +38,8 @@ class Services:
 
     def __post_init__(self) -> None:
         self.relay = Relay(self.metrics.registry)
+        self.metrics.registry.register(self.sign_in_metrics)
+        self.revocation_feed = RevocationFeed(self.revocations, store=lambda: self.store, metrics=self.sign_in_metrics)
         self.metrics.open_streams = lambda: self.drain.open_streams
         self.metrics.draining = lambda: self.drain.draining
         self.metrics.audit_dropped = lambda: self.audit.dropped

@@ -141,3 +141,39 @@ async def test_a_page_of_those_that_live(store: Store) -> None:
     await store.sessions.revoke("revoked", NOW, "SignedOut")
     assert [record.id for record in await store.sessions.page(active_at=NOW)] == ["lives"]
     assert len(await store.sessions.page()) == 3
+
+
+async def test_one_of_all_pods_may_replace_a_token_at_a_time(store: Store, other_pod: Store) -> None:
+    await store.sessions.create(session())
+    claims = [pod.sessions.claim("one", FIRST, NOW, 30) for pod in (store, other_pod) * 8]
+    assert sum(await asyncio.gather(*claims)) == 1
+    assert not await other_pod.sessions.claim("one", FIRST, NOW + 29, 30)
+    assert await other_pod.sessions.claim("one", FIRST, NOW + 31, 30), "whoever had it is gone"
+
+
+async def test_a_claim_ends_with_the_rotation(store: Store, other_pod: Store) -> None:
+    await store.sessions.create(session())
+    assert await store.sessions.claim("one", FIRST, NOW, 30)
+    assert await rotated(store, FIRST, SECOND)
+    assert not await other_pod.sessions.claim("one", FIRST, NOW + 1, 30)
+    assert await other_pod.sessions.claim("one", SECOND, NOW + 1, 30)
+
+
+async def test_who_gives_up_a_claim_leaves_the_token_and_may_keep_another_of_the_provider(
+    store: Store, other_pod: Store
+) -> None:
+    await store.sessions.create(session())
+    assert await store.sessions.claim("one", FIRST, NOW, 30)
+    await store.sessions.release("one", FIRST, b"renewed", NOW + 1)
+    found = await other_pod.sessions.by_refresh(FIRST, NOW + 1)
+    assert found is not None
+    assert (found.which, found.record.provider_refresh_token_sealed) == ("Current", b"renewed")
+    assert await other_pod.sessions.claim("one", FIRST, NOW + 1, 30)
+
+
+async def test_what_has_ended_is_not_claimed(store: Store) -> None:
+    await store.sessions.create(session())
+    assert not await store.sessions.claim("one", SECOND, NOW, 30)
+    assert not await store.sessions.claim("one", FIRST, session().expires_at, 30)
+    await store.sessions.revoke("one", NOW, "AdminRevoked")
+    assert not await store.sessions.claim("one", FIRST, NOW, 30)

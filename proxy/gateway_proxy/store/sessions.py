@@ -2,7 +2,7 @@
 
 from typing import Any, Final
 
-from sqlalchemy import Row, insert, or_, select, tuple_, update
+from sqlalchemy import ColumnElement, Row, and_, insert, or_, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway_proxy.identity.person import Person
@@ -55,6 +55,28 @@ class Sessions(Revocations):
         rows = await self._database.rows("sessions.by_refresh", spent)
         return Found(_record(rows[0]), "Spent", rows[0].grace_until, None) if rows else None
 
+    async def claim(self, id: str, sha256: bytes, now: float, seconds: float) -> bool:  # noqa: A002  the record's word
+        """Whether the caller alone, of all pods, may now replace this token: until it does, gives up by `release`, or
+        the seconds are over. False also where `sha256` is no longer the current token or the session has ended."""
+        statement = (
+            update(sessions)
+            .where(
+                _is_current(id, sha256, now),
+                or_(sessions.c.claimed_until.is_(None), sessions.c.claimed_until <= now),
+            )
+            .values(claimed_until=now + seconds)
+        )
+        return await self._database.changed("sessions.claim", statement) == 1
+
+    async def release(self, id: str, sha256: bytes, provider_refresh_token_sealed: bytes, now: float) -> None:  # noqa: A002
+        """Gives up a claim; the token stays as it is."""
+        statement = (
+            update(sessions)
+            .where(_is_current(id, sha256, now))
+            .values(claimed_until=None, provider_refresh_token_sealed=provider_refresh_token_sealed)
+        )
+        await self._database.changed("sessions.release", statement)
+
     async def rotate(
         self,
         id: str,  # noqa: A002  the record's own word
@@ -73,13 +95,9 @@ class Sessions(Revocations):
         """
         replaced = (
             update(sessions)
-            .where(
-                sessions.c.id == plain(id),
-                sessions.c.refresh_sha256 == from_sha256,
-                sessions.c.revoked_at.is_(None),
-                sessions.c.expires_at > now,
-            )
+            .where(_is_current(id, from_sha256, now))
             .values(
+                claimed_until=None,
                 refresh_sha256=to_sha256,
                 previous_sha256=from_sha256,
                 previous_until=now + grace_seconds,
@@ -121,6 +139,15 @@ class Sessions(Revocations):
         if active_at is not None:
             statement = statement.where(sessions.c.revoked_at.is_(None), sessions.c.expires_at > active_at)
         return [_record(row) for row in await self._database.rows("sessions.page", statement)]
+
+
+def _is_current(id: str, sha256: bytes, now: float) -> ColumnElement[bool]:  # noqa: A002
+    return and_(
+        sessions.c.id == plain(id),
+        sessions.c.refresh_sha256 == sha256,
+        sessions.c.revoked_at.is_(None),
+        sessions.c.expires_at > now,
+    )
 
 
 def _person_columns(person: Person) -> dict[str, str | None]:

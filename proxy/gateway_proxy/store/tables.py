@@ -51,6 +51,7 @@ sessions = Table(
     Column("previous_until", Double),
     Column("sealed_successor", LargeBinary),
     Column("provider_refresh_token_sealed", LargeBinary),
+    Column("claimed_until", Double),  # somebody asks the identity provider on behalf of the current token
     Column("created_at", Double, nullable=False),
     Column("last_used_at", Double, nullable=False),
     Column("expires_at", Double, nullable=False),

@@ -43,6 +43,7 @@ def upgrade() -> None:
         Column("previous_until", Double),
         Column("sealed_successor", LargeBinary),
         Column("provider_refresh_token_sealed", LargeBinary),
+        Column("claimed_until", Double),
         Column("created_at", Double, nullable=False),
         Column("last_used_at", Double, nullable=False),
         Column("expires_at", Double, nullable=False),
