@@ -55,6 +55,16 @@ async def test_a_changed_one_is_made_anew_over_the_same_connections(change: dict
     assert after.pool is before.pool
 
 
+async def test_the_gateways_own_requests_go_on_over_the_same_connections_while_the_egress_is_the_same() -> None:
+    loader = Loader()
+    before = loader.load()
+    same = loader.load(upstreams=(upstream("other"),))
+    assert same.outbound is before.outbound
+    other = loader.load(egress=Egress(allow_loopback=False))
+    assert other.outbound is not before.outbound
+    assert not other.outbound.egress.allow_loopback
+
+
 async def test_another_sequence_number_changes_nothing_else() -> None:
     loader = Loader()
     before = loader.load()

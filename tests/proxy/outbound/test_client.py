@@ -269,6 +269,16 @@ async def test_connections_are_kept_for_what_may_be_repeated_only() -> None:
         assert len(site.connections) == 3
 
 
+async def test_a_reload_keeps_the_connections_in_use_and_closes_the_others() -> None:
+    async with Site(say_ok).running() as site, outbound() as made:
+        await made.request("GET", site.url)
+        made._all.retain(made.pools)
+        await made.request("GET", site.url)
+        assert len(site.connections) == 1
+        made._all.retain([])
+        assert [pool.idle_count for pool in made.pools] == [0]
+
+
 async def test_a_request_that_may_not_be_repeated_is_sent_once() -> None:
     """Not even where the connection breaks before the answer's first byte."""
 
