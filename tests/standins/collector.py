@@ -59,6 +59,8 @@ class Collector:
     refusal: Callable[[Export], grpc.StatusCode | None] = lambda export: None
     received: list[Export] = field(default_factory=list)
     """Every attempt, those that were turned away too."""
+    credentials: grpc.ServerCredentials | None = None
+    """For gRPC over TLS."""
     http_port: int = 0
     grpc_port: int = 0
 
@@ -91,7 +93,10 @@ class Collector:
         self._thread.start()
         self._grpc = grpc.server(ThreadPoolExecutor(max_workers=4), options=[("grpc.so_reuseport", 0)])
         self._grpc.add_generic_rpc_handlers((_Calls(self),))
-        self.grpc_port = self._grpc.add_insecure_port("127.0.0.1:0")
+        if self.credentials is None:
+            self.grpc_port = self._grpc.add_insecure_port("127.0.0.1:0")
+        else:
+            self.grpc_port = self._grpc.add_secure_port("127.0.0.1:0", self.credentials)
         self._grpc.start()
         return self
 

@@ -38,6 +38,7 @@ class GrpcSender:
         self._metadata = tuple(headers.items())
         self._egress = outbound.egress
         self._opening: asyncio.Task[grpc.aio.Channel] | None = None
+        self._unavailable = 0
 
     async def send(self, batch: Batch) -> None:
         body = await asyncio.to_thread(self._encoded, batch)
@@ -50,7 +51,8 @@ class GrpcSender:
         except grpc.aio.AioRpcError as error:
             code = error.code().name
             if code == "UNAVAILABLE":
-                # The next attempt looks the addresses up anew.
+                # The next attempt looks the addresses up anew, and takes those of the other family.
+                self._unavailable += 1
                 await self.close()
             if code in _RETRYABLE:
                 raise LaterError(f"it answered {code}") from None
@@ -95,13 +97,14 @@ class GrpcSender:
         if egress.proxy_url is not None and not reached_directly(origin.host, egress.no_proxy):
             check_host(origin.host, allow_loopback=egress.allow_loopback)
             proxy = ForwardProxy.of(egress.proxy_url)
-            options.append(("grpc.http_proxy", f"http://{proxy.host}:{proxy.port}"))
+            (*_, where), *_ = await resolve(proxy.host, proxy.port, allow_loopback=egress.allow_loopback)
+            options.append(("grpc.http_proxy", f"http://{_literal(str(where[0]))}:{proxy.port}"))
             target = f"dns:///{origin.host_literal}:{origin.port}"
         else:
             options.append(("grpc.enable_http_proxy", 0))
             # gRPC is given addresses that were judged, and looks nothing up by itself.
             addresses = await resolve(origin.host, origin.port, allow_loopback=egress.allow_loopback)
-            target = _target([str(where[0]) for _, _, _, _, where in addresses], origin.port)
+            target = _target([str(where[0]) for *_, where in addresses], origin.port, turn=self._unavailable)
         if origin.scheme == "http":
             return grpc.aio.insecure_channel(target, options=options)
         options.append(("grpc.ssl_target_name_override", origin.host))
@@ -115,12 +118,18 @@ def _load() -> None:
     importlib.import_module("grpc.aio")
 
 
-def _target(addresses: list[str], port: int) -> str:
-    """Of one family: gRPC takes no list of both."""
-    chosen = [address for address in addresses if (":" in address) == (":" in addresses[0])]
-    if ":" in chosen[0]:
-        return "ipv6:" + ",".join(f"[{address}]:{port}" for address in chosen)
-    return "ipv4:" + ",".join(f"{address}:{port}" for address in chosen)
+def _target(addresses: list[str], port: int, *, turn: int) -> str:
+    """All of one family, as gRPC takes no list of both: of the first address' at first, then in turn."""
+    families: dict[str, list[str]] = {}
+    for address in addresses:
+        family = families.setdefault("ipv6" if ":" in address else "ipv4", [])
+        family.append(f"{_literal(address)}:{port}")
+    name, chosen = list(families.items())[turn % len(families)]
+    return f"{name}:{','.join(chosen)}"
+
+
+def _literal(address: str) -> str:
+    return f"[{address}]" if ":" in address else address
 
 
 def _roots(ca_pem: str | None) -> bytes | None:
