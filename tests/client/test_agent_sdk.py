@@ -1,4 +1,4 @@
-"""The Claude Agent SDK, with the client that it brings along, pointed at the gateway with a developer key."""
+"""The Claude Agent SDK, with the client that it brings along, pointed at the gateway."""
 
 from pathlib import Path
 from typing import Any
@@ -19,8 +19,10 @@ from claude_agent_sdk import (
 from tests.standins import messages
 from tests.standins.anthropic_upstream import AnthropicUpstream, Script, stream, usual
 from tests.standins.gateway import Gateway
+from tests.standins.identity_provider import IdentityProvider
 from tests.standins.manifests import developer_key, key_of, policy, smallest
 from tests.standins.requests_seen import Received
+from tests.standins.sign_in import SignInWorld
 
 pytestmark = pytest.mark.timeout(240)
 BOB = "bob@corp.example"
@@ -108,3 +110,16 @@ async def test_a_denied_model_is_told_with_the_way_out(
         async for _ in query(prompt="Say hello", options=asked):
             pass
     assert upstream.requests == []
+
+
+async def test_the_token_of_a_session_is_as_good_as_a_key(upstream: AnthropicUpstream, tmp_path: Path) -> None:
+    with (
+        IdentityProvider() as idp,
+        SignInWorld(tmp_path / "world", idp, upstream=upstream.url) as world,
+    ):
+        asked = options(world.gateway, tmp_path, token=world.sign_in().access, model="claude-sonnet-5-5")
+        found = [one async for one in query(prompt="Say hello", options=asked)]
+        assert texts(found) == ["Hello from the upstream."]
+        line = world.gateway.wait_for_audit(1)[-1]
+        assert (line["email"], line["status"]) == ("alice@corp.example", 200)
+        assert idp.problems == []

@@ -171,6 +171,8 @@ class SignInWorld:
         for pod, port in zip(self.pods, self.ports, strict=True):
             if not pod.running:
                 pod.start("--listen", f"127.0.0.1:{port}", "--state-dir", state, *arguments)
+                # A pod is ready before its store is: sign-ins are 503 until then.
+                eventually(lambda pod=pod: pod.metric("claude_gateway_store_available") == 1, what="the store ready")
 
     def __enter__(self) -> SignInWorld:
         self.load()

@@ -1,0 +1,166 @@
+"""A person signs in with Chromium: gateway, identity provider and back, on real pages of all of them."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page, expect
+from tests.oidc_provider import provider as whole
+from tests.standins.identity_provider import IdentityProvider
+from tests.standins.manifests import secret
+from tests.standins.sign_in import SignInWorld, oidc
+
+pytestmark = pytest.mark.timeout(600)
+"""The first test may have to install the browser."""
+
+COMPLAINTS = """
+addEventListener("securitypolicyviolation", e => console.error("violation of " + e.violatedDirective));
+"""
+
+
+@pytest.fixture(scope="module")
+def shared_idp() -> Iterator[IdentityProvider]:
+    with IdentityProvider() as idp:
+        yield idp
+
+
+@pytest.fixture(scope="module")
+def shared_world(tmp_path_factory: pytest.TempPathFactory, shared_idp: IdentityProvider) -> Iterator[SignInWorld]:
+    with SignInWorld(tmp_path_factory.mktemp("world"), shared_idp) as world:
+        yield world
+
+
+@pytest.fixture
+def idp(shared_idp: IdentityProvider) -> Iterator[IdentityProvider]:
+    shared_idp.begin_test()
+    yield shared_idp
+    assert shared_idp.problems == []
+
+
+@pytest.fixture
+def world(shared_world: SignInWorld, idp: IdentityProvider) -> Iterator[SignInWorld]:
+    """A gateway that Alice, in engineering, may use."""
+    shared_world.begin_test()
+    yield shared_world
+    shared_world.end_test()
+
+
+@pytest.fixture
+def tab(page: Page) -> Iterator[Page]:
+    """Whatever a page breaks of its own rules fails the test."""
+    said: list[str] = []
+    page.add_init_script(COMPLAINTS)
+    page.on("console", lambda message: said.append(message.text) if message.type == "error" else None)
+    yield page
+    assert [text for text in said if "violation" in text or "Content Security" in text] == []
+
+
+def heading(tab: Page, text: str) -> None:
+    expect(tab.get_by_role("heading", level=1)).to_have_text(text)
+
+
+def test_the_link_of_the_terminal_leads_to_a_session(world: SignInWorld, tab: Page) -> None:
+    device = world.begin()
+    tab.goto(device.answer["verification_uri_complete"])
+    heading(tab, "Is this your code?")
+    expect(tab.locator(".code [aria-hidden]")).to_have_text(device.user_code)
+    assert world.poll(device).json()["error"] == "authorization_pending"
+    tab.get_by_role("button", name="Continue").click()
+    heading(tab, "You are signed in")
+    expect(tab.get_by_role("main")).to_contain_text("alice@corp.example")
+    tokens = world.redeem(device)
+    assert world.models(tokens.access).status == 200
+    assert tab.context.cookies() == []
+
+
+def test_a_code_is_typed_as_people_type(world: SignInWorld, tab: Page) -> None:
+    device = world.begin()
+    tab.goto(f"{world.url}/device")
+    tab.keyboard.type(f" {device.user_code.lower().replace('-', ' ')}")
+    tab.keyboard.press("Enter")
+    heading(tab, "You are signed in")
+    assert world.models(world.redeem(device).access).status == 200
+
+
+def test_a_wrong_code_is_told_at_the_field_and_the_right_one_follows(world: SignInWorld, tab: Page) -> None:
+    device = world.begin()
+    tab.goto(f"{world.url}/device")
+    tab.get_by_label("Code").fill("BBBB-BBBB")
+    tab.get_by_role("button", name="Continue").click()
+    expect(tab.get_by_role("alert")).to_contain_text("No sign-in waits under this code")
+    expect(tab.get_by_label("Code")).to_be_focused()
+    tab.get_by_label("Code").fill(device.user_code)
+    tab.get_by_role("button", name="Continue").click()
+    heading(tab, "You are signed in")
+
+
+def test_a_person_denies(world: SignInWorld, tab: Page) -> None:
+    device = world.begin()
+    tab.goto(device.answer["verification_uri_complete"])
+    tab.get_by_role("button", name="Deny").click()
+    heading(tab, "Sign-in denied")
+    assert world.poll(device).json()["error"] == "access_denied"
+
+
+def test_one_of_two_providers_is_chosen(world: SignInWorld, tab: Page) -> None:
+    providers = [oidc("corporate", world.idp.issuer), oidc("partners", f"{world.idp.issuer}/partners")]
+    world.load(identity={"oidc": providers})
+    device = world.begin()
+    tab.goto(device.answer["verification_uri_complete"])
+    tab.get_by_role("button", name="Continue").click()
+    heading(tab, "Where is your account?")
+    tab.get_by_role("button", name="Continue with corporate").click()
+    heading(tab, "You are signed in")
+    assert world.models(world.redeem(device).access).status == 200
+
+
+def test_who_may_not_come_is_told_why(world: SignInWorld, idp: IdentityProvider, tab: Page) -> None:
+    world.load(identity={"oidc": [oidc("corporate", idp.issuer, allowedGroups=["engineering"])]})
+    idp.claims["groups"] = ["<b>visitors</b>"]
+    device = world.begin()
+    tab.goto(device.answer["verification_uri_complete"])
+    tab.get_by_role("button", name="Continue").click()
+    heading(tab, "You are not signed in")
+    expect(tab.get_by_role("main")).to_contain_text("group")
+    expect(tab.locator("b")).to_have_count(0)
+    assert world.poll(device).json()["error"] == "access_denied"
+
+
+def test_a_name_with_markup_is_only_a_name(world: SignInWorld, idp: IdentityProvider, tab: Page) -> None:
+    idp.claims["email"] = "<img/src=x/onerror=alert(1)>@corp.example"
+    device = world.begin()
+    tab.goto(device.answer["verification_uri_complete"])
+    tab.get_by_role("button", name="Continue").click()
+    heading(tab, "You are signed in")
+    expect(tab.locator("img")).to_have_count(0)
+
+
+def test_going_back_and_again_signs_nobody_in_twice(world: SignInWorld, tab: Page) -> None:
+    device = world.begin()
+    tab.goto(device.answer["verification_uri_complete"])
+    tab.get_by_role("button", name="Continue").click()
+    heading(tab, "You are signed in")
+    answer = tab.reload()
+    assert answer is not None
+    assert answer.status == 400
+    expect(tab.get_by_role("link", name="Enter a code")).to_be_visible()
+    assert world.models(world.redeem(device).access).status == 200
+    assert world.poll(device).status == 400
+
+
+def test_through_the_pages_of_a_certified_provider(world: SignInWorld, tab: Page) -> None:
+    """Which sends the browser to several pages of its own, and takes forms itself. npm may have to install it."""
+    callback = f"{world.url}/oauth/callback"
+    with whole.openid_provider(redirect_uri=callback, groups=["engineering"]) as provider:
+        reference: dict[str, Any] = {"clientID": whole.CLIENT_ID, "clientSecretRef": {"name": "whole", "key": "value"}}
+        given = oidc("corporate", provider.issuer, extraAuthParams={"prompt": "consent"}, **reference)
+        world.load(secret("whole", whole.CLIENT_SECRET), identity={"oidc": [given]})
+        device = world.begin()
+        tab.goto(device.answer["verification_uri_complete"])
+        tab.get_by_role("button", name="Continue").click()
+        tab.locator("input[name=login]").fill("alice")
+        tab.locator("input[name=password]").fill("any does")
+        tab.get_by_role("button", name="Sign-in").click()
+        tab.get_by_role("button", name="Continue").click()
+        heading(tab, "You are signed in")
+        assert world.models(world.redeem(device).access).status == 200
