@@ -127,6 +127,9 @@ class SignInWorld:
         self, folder: Path, idp: IdentityProvider, *, upstream: str = "http://127.0.0.1:9", pods: int = 1
     ) -> None:
         self.folder, self.idp, self.upstream = folder, idp, upstream
+        self.more: tuple[Manifest, ...] = ()
+        self.spec: dict[str, Any] = {}
+        """What every configuration of this world has besides."""
         self.ports = [free_port() for _ in range(pods)]
         self.url = f"http://127.0.0.1:{self.ports[0]}"
         """The public URL, which leads to the first pod."""
@@ -152,13 +155,14 @@ class SignInWorld:
             },
         }
         return [
-            deployment(**given | spec),
+            deployment(**given | self.spec | spec),
             secret(),
             secret("idp", CLIENT_SECRET),
             binding("anthropic", self.upstream),
             policy("engineers", matches=[{"groups": ["engineering"]}], availableModels=["claude-sonnet-5-5"]),
             developer_key("robot@corp.example", "engineering"),
             admin_key(),
+            *self.more,
             *more,
         ]
 
