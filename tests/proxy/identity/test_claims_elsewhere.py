@@ -14,7 +14,7 @@ from tests.standins.identity_provider import Asked, IdentityProvider, private_ke
 from gateway_config.contract import GoogleGroups, Value
 from gateway_proxy.identity.oidc import entra, google
 from gateway_proxy.identity.oidc.calls import Calls
-from gateway_proxy.identity.oidc.failures import ProviderUnavailableError, SignInRefusedError
+from gateway_proxy.identity.oidc.failures import ProviderRefusedError, ProviderUnavailableError, SignInRefusedError
 from gateway_proxy.identity.oidc.people import MAX_GROUPS
 
 GRAPH = "/v1.0/me/getMemberObjects"
@@ -173,6 +173,34 @@ async def test_whoever_takes_no_groups_of_the_token_does_not_mind(
     idp.claims.pop("groups")
     idp.claims |= {"hasgroups": True, "roles": ["Engineer"]}
     assert (await developer(group_claims=("roles",)).come_back()).person.groups == ("Engineer",)
+
+
+async def test_a_sign_in_at_entra_with_too_many_groups(idp: IdentityProvider, developer: MakeDeveloper) -> None:
+    host = "https://login.microsoftonline.com"
+    idp.discovery |= {
+        "issuer": TENANT,
+        "authorization_endpoint": f"{host}/authorize",
+        "token_endpoint": f"{host}/token",
+        "jwks_uri": f"{host}/keys",
+        "msgraph_host": "graph.microsoft.com",
+    }
+    idp.answers["/3f2c/v2.0/.well-known/openid-configuration"] = lambda _: (200, idp.discovery)
+    idp.claims = {"sub": "pairwise", "oid": "0b1c", "email": "alice@corp.example", "hasgroups": True}
+    idp.alter_token = lambda header, claims: claims.update(iss=TENANT)
+    idp.answers[GRAPH] = lambda asked: (
+        (200, {"value": ["group-1"]})
+        if asked.headers["authorization"].removeprefix("Bearer ") in idp._access_tokens
+        else (401, {})
+    )
+    one = developer(name="entra", issuer=TENANT, user_claim="oid")
+    signed_in = await one.come_back()
+    assert (signed_in.person.user, signed_in.person.groups) == ("0b1c", ("group-1",))
+    again = await one.client.refresh(signed_in.refresh_token or "", subject="pairwise")
+    assert again.person == signed_in.person
+    idp.answers[GRAPH] = lambda _: (403, {})
+    with pytest.raises(ProviderRefusedError) as caught:
+        await one.client.refresh(again.refresh_token or "", subject="pairwise")
+    assert caught.value.reason == "GroupsLeftOut"
 
 
 # --- Google ---
