@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from bench.bench import Bench
 from bench.report import Result
-from bench.rows import identity, latency, node, operator, outage, relay, reload, sse, startup, streams
+from bench.rows import access, identity, latency, node, operator, outage, relay, reload, sse, startup, streams
 
 
 @dataclass(frozen=True)
@@ -20,6 +20,7 @@ ROWS = (
     Row("relay-200k", "200 KB requests per second, the same way", relay.two_hundred_kilobytes),
     Row("sessions", "1 KB requests over a session beside those with a developer key", relay.sessions),
     Row("identity", "microseconds for a session's token, and for a caller's policy among 1,000", identity.who_and_what),
+    Row("access", "microseconds for a client's address, and for the limits of a user", access.where_and_how_much),
     Row("sse-cpu", "CPU time per relayed event, 30 ms apart, beside nginx", sse.cpu_per_event),
     Row("first-byte", "time to first byte that the gateway adds on one connection", latency.first_byte),
     Row("streams", "2,000 open streams: loss, memory, delay", streams.two_thousand),

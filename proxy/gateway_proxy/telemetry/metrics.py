@@ -32,7 +32,7 @@ FIRST_BYTE_BOUNDS: Final = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10
 _FAILURES: Final = frozenset(
     {"401", "403", "404", "429", "501", "5xx", "AddressRefused", "Connect", "Timeout", "Protocol", "Reset"}
 )
-_MAX_REASONS: Final = 64
+_MAX_REASONS: Final = 256
 
 
 class UpstreamSeries:
