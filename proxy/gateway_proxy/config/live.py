@@ -176,7 +176,9 @@ def _identity_providers(
     if not bundle.configuration.identity_providers:
         return {}
     from gateway_proxy.identity.oidc.clients import build_clients  # with joserfc, which others do without
+    from gateway_proxy.web import pages
 
+    pages.prepare()
     return build_clients(bundle, outbound, previous=previous.identity_providers if previous is not None else {})
 
 

@@ -1,7 +1,7 @@
 """What people see in a browser: sign-in, and how to connect. HTML without scripts and without anything from elsewhere.
 
-Every function makes a whole answer; whatever text it is given is escaped. Jinja2 is imported with the first page, less
-than 0.1 s and 3 MB: a gateway that nobody opens in a browser never pays for it.
+Every function makes a whole answer; whatever text it is given is escaped. Jinja2 comes with the first page, 0.1 s and
+3 MB: a gateway that nobody opens in a browser never pays for it, and one that people sign in to calls `prepare` first.
 """
 
 from __future__ import annotations
@@ -26,6 +26,13 @@ CODE_CHARACTERS: Final = 40
 """Of what a person or a link gave as a code, this much is shown again."""
 _WHOLE_CODE: Final = re.compile(r"[A-Z]{4}-[A-Z]{4}")
 _ORIGIN: Final = re.compile(r"https?://[A-Za-z0-9._~\[\]:-]+")
+
+
+def prepare() -> None:
+    """What the first page would hold the event loop up for. For the thread that builds a configuration."""
+    environment = _kit().environment
+    for template in environment.list_templates(extensions=["html"]):
+        environment.get_template(template)
 
 
 def verification(
@@ -159,4 +166,4 @@ def _duration(retry_after: float | None) -> str | None:
     seconds = _seconds(retry_after)
     if seconds < 100:
         return f"{seconds} second{'s' if seconds > 1 else ''}"
-    return f"{-(-seconds // 60)} minutes"
+    return f"{round(seconds / 60)} minutes"

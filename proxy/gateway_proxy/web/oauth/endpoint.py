@@ -179,7 +179,6 @@ class Endpoints:
             "Not just now" if away else "You are not signed in",
             error.sentence,
             status=503 if away else 403,
-            retry_after=30 if away else None,
             reference=request.request_id,
         )
 
