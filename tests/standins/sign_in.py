@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import ssl
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,6 +18,7 @@ from types import TracebackType
 from typing import Any
 from urllib.parse import urlencode
 
+import trustme
 from tests.standins import framing
 from tests.standins.gateway import Gateway, eventually, free_port
 from tests.standins.identity_provider import CLIENT_ID, IdentityProvider
@@ -130,6 +132,7 @@ class SignInWorld:
         self.more: tuple[Manifest, ...] = ()
         self.spec: dict[str, Any] = {}
         """What every configuration of this world has besides."""
+        self.tls: ssl.SSLContext | None = None
         self.ports = [free_port() for _ in range(pods)]
         self.url = f"http://127.0.0.1:{self.ports[0]}"
         """The public URL, which leads to the first pod."""
@@ -165,6 +168,13 @@ class SignInWorld:
             *self.more,
             *more,
         ]
+
+    def trust(self, authority: trustme.CA) -> None:
+        """The pods are to be started with a certificate of this authority."""
+        self.tls = ssl.create_default_context()
+        authority.configure_trust(self.tls)
+        for pod in self.pods:
+            pod.tls = self.tls
 
     def load(self, *more: Manifest, **spec: Any) -> None:
         for pod in self.pods:
@@ -213,7 +223,7 @@ class SignInWorld:
 
     def post(self, path: str, fields: Mapping[str, str], *, pod: int = 0, headers: framing.Headers = ()) -> Response:
         body = urlencode(fields).encode()
-        return fetch(self.ports[pod], "POST", path, headers=[FORM, *framing.pairs(headers)], body=body)
+        return fetch(self.ports[pod], "POST", path, headers=[FORM, *framing.pairs(headers)], body=body, tls=self.tls)
 
     def begin(self, *, pod: int = 0) -> Device:
         answer = self.post("/oauth/device_authorization", {"surface": "claude_code"}, pod=pod)
@@ -243,7 +253,13 @@ class SignInWorld:
 
     def models(self, access: str, *, pod: int = 0) -> Response:
         """The cheapest request that needs a session."""
-        return fetch(self.ports[pod], "GET", "/v1/models?limit=1000", headers=[("authorization", f"Bearer {access}")])
+        return fetch(
+            self.ports[pod],
+            "GET",
+            "/v1/models?limit=1000",
+            headers=[("authorization", f"Bearer {access}")],
+            tls=self.tls,
+        )
 
     # --- an administrator ------------------------------------------------------------------------
 

@@ -7,6 +7,7 @@ the one that replaced it: the session ends.
 """
 
 import asyncio
+import logging
 import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from gateway_proxy.config.live import LiveConfiguration
     from gateway_proxy.identity.oidc.client import IdentityProviderClient
     from gateway_proxy.store.store import Store
+
+log = logging.getLogger(__name__)
 
 GRACE_SECONDS: Final = 30.0
 """How long a replaced token is answered with its successor: answers get lost, and processes race."""
@@ -124,6 +127,11 @@ class Renewal:
         except SignInRefusedError as error:
             await self._end(record, error.reason, error.sentence, detail=error.detail)
         except ProviderUnavailableError as error:
+            log.warning(
+                "a session cannot be confirmed: %s",
+                error.detail,
+                extra={"event": "session.unconfirmed", "reason": error.reason, "session": record.id},
+            )
             if error.refresh_token is not None:
                 kept = replace(kept, value=error.refresh_token)
             if time.time() >= kept.confirmed_at + UNCONFIRMED_SECONDS:

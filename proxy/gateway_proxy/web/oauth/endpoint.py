@@ -114,8 +114,7 @@ class Endpoints:
                 response = await answer(await self._visit(request, audience))
             except GatewayError as error:
                 response = self._refused(error, request, audience)
-            except StoreUnavailableError as error:
-                log.warning("the store is away: %s", error, extra={"event": "sign_in.store"})
+            except StoreUnavailableError:
                 response = self._refused(errors.store_unavailable(), request, audience)
             except NoSigningKeyError:
                 response = self._refused(errors.sign_in_not_ready(), request, audience)
