@@ -108,6 +108,7 @@ def test_it_is_told_in_the_audit_log(settled: Gateway) -> None:
     known = ask(settled, BOB, headers=[("if-none-match", answer.header("etag") or "")])
     line: dict[str, Any] = settled.audit_of(answer)
     assert line["event"] == "managed.serve"
+    assert line["client"] == "127.0.0.1"
     assert (line["sub"], line["policy"], line["status"]) == (BOB, "claude/bob", 200)
     assert line["checksum"] == answer.json()["checksum"]
     assert settled.audit_of(known)["status"] == 304

@@ -78,6 +78,7 @@ class Delivery:
             delivery_line(
                 event,
                 request_id=request.request_id,
+                client=request.client,
                 principal=principal,
                 policy=policy.policy.name,
                 status=status,

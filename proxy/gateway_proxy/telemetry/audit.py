@@ -241,7 +241,14 @@ def refusal_line(
 
 
 def delivery_line(
-    event: str, *, request_id: str, principal: Principal, policy: str, status: int, checksum: str | None = None
+    event: str,
+    *,
+    request_id: str,
+    principal: Principal,
+    policy: str,
+    status: int,
+    client: str = "",
+    checksum: str | None = None,
 ) -> Line:
     """`managed.serve`, `desktop_bootstrap.serve` or `desktop_bootstrap.denied`; `policy` decided for the caller."""
     line: Line = {
@@ -251,6 +258,8 @@ def delivery_line(
         "policy": policy,
         "status": status,
     }
+    if client:
+        line["client"] = client
     if checksum is not None:
         line["checksum"] = checksum
     return line
