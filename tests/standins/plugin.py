@@ -3,12 +3,23 @@
 Starting a process costs half a second, so the tests of a module share one; each test begins with the same manifests.
 """
 
+import contextlib
+import subprocess
+import sys
 from collections.abc import Iterator
 
 import pytest
 from tests.standins.anthropic_upstream import AnthropicUpstream
 from tests.standins.gateway import Gateway
 from tests.standins.manifests import smallest
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Installs Postgres before the first test, if any has imported it: a download takes longer than a test may."""
+    postgres = sys.modules.get("tests.standins.postgres")
+    if postgres is not None and session.items and not session.config.option.collectonly:
+        with contextlib.suppress(subprocess.CalledProcessError):  # the first test that needs it fails with the reason
+            postgres.programs()
 
 
 @pytest.fixture(scope="module")

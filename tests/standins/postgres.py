@@ -24,8 +24,8 @@ USER = "gateway"
 _SETTINGS = {"fsync": "off", "max_connections": "60", "shared_buffers": "16MB", "ssl": "on"}
 
 
-def _programs() -> Path:
-    """The folder of Postgres' own programs."""
+def programs() -> Path:
+    """The folder of Postgres' own programs, installed where they are missing: that may take minutes."""
     if on_path := shutil.which("initdb"):
         return Path(on_path).resolve().parent
     found = sorted(Path("/").glob(INITDB[1:]))
@@ -36,14 +36,15 @@ def _programs() -> Path:
 
 
 class PostgresServer:
-    """A server that asks for a password. Its certificate, for localhost and its address, is of `ca_pem`."""
+    """A server that asks for a password. Its certificate, for localhost and its address unless `certified` names
+    another host, is of `ca_pem`."""
 
-    def __init__(self, address: str = "127.0.0.1") -> None:
+    def __init__(self, address: str = "127.0.0.1", *, certified: str | None = None) -> None:
         self.address = address
         self.password = f"pw-canary-{secrets.token_hex(8)}"
         self.folder = Path(tempfile.mkdtemp(prefix="postgres-"))
         self._data = self.folder / "data"
-        self._programs = _programs()
+        self._programs = programs()
         self._leash: subprocess.Popen[bytes] | None = None
         self._as_user: list[str] = []
         self._databases = 0
@@ -52,7 +53,7 @@ class PostgresServer:
             self.port = int(probe.getsockname()[1])
         authority = trustme.CA()
         self.ca_pem = authority.cert_pem.bytes().decode()
-        certificate = authority.issue_cert("localhost", address)
+        certificate = authority.issue_cert(*([certified] if certified is not None else ["localhost", address]))
         (self.folder / "key.pem").write_bytes(certificate.private_key_pem.bytes())
         (self.folder / "chain.pem").write_bytes(b"".join(pem.bytes() for pem in certificate.cert_chain_pems))
         (self.folder / "password").write_text(self.password)

@@ -1,5 +1,6 @@
 """Which stores can be configured, what is said of those that cannot, and how Postgres is trusted."""
 
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -14,11 +15,35 @@ from gateway_proxy.store.store import Store, build_store
 
 VALUE = contract.Value(name="store", sha256="0" * 64)
 SECRET = "pw-canary-77"
+Start = Callable[[str, str | None], Store]
 
 
 def build(url: str | None, *, ca_pem: str | None = None) -> Store:
     definition = contract.Store(type="Postgres", url=VALUE, ca_pem=ca_pem)
     return build_store(definition, url=url, state_directory=None)
+
+
+@pytest.fixture
+async def start() -> AsyncIterator[Start]:
+    """Starts the store of a URL and an authority, and closes it at the test's end."""
+    started: list[Store] = []
+
+    def begin(url: str, ca_pem: str | None = None) -> Store:
+        started.append(build(url, ca_pem=ca_pem))
+        started[-1].start()
+        return started[-1]
+
+    yield begin
+    for store in started:
+        await store.close()
+
+
+@pytest.fixture(scope="module")
+def other_name() -> Iterator[PostgresServer]:
+    """A server whose certificate is for another host than the one it is reached at."""
+    server = PostgresServer(certified="db.corp.example")
+    yield server
+    server.remove()
 
 
 @pytest.mark.parametrize(
@@ -79,52 +104,51 @@ def test_building_touches_nothing(tmp_path: Path) -> None:
     ("host", "mode", "authority", "encrypted"),
     [
         ("localhost", "", True, "t"),
-        ("localhost", "?sslmode=verify-full", True, "t"),
-        ("127.0.0.1", "?sslmode=verify-ca", True, "t"),
+        ("127.0.0.1", "?sslmode=verify-full", True, "t"),
         ("127.0.0.1", "?sslmode=require", False, "t"),
         ("127.0.0.1", "", False, "t"),
         ("127.0.0.1", "?sslmode=disable", False, "f"),
     ],
 )
 async def test_connections_as_the_url_asks(
-    postgres: PostgresServer, host: str, mode: str, authority: bool, encrypted: str
+    postgres: PostgresServer, start: Start, host: str, mode: str, authority: bool, encrypted: str
 ) -> None:
     name = postgres.database()
-    store = build(postgres.url(name, host=host, parameters=mode), ca_pem=postgres.ca_pem if authority else None)
-    store.start()
+    store = start(postgres.url(name, host=host, parameters=mode), postgres.ca_pem if authority else None)
     await until(lambda: store.available, what="the store available")
     await store.sessions.create(session())
     shown = "SELECT DISTINCT ssl, application_name FROM pg_stat_ssl JOIN pg_stat_activity USING (pid) WHERE datname = "
     assert postgres.sql(f"{shown}'{name}'") == f"{encrypted}|claude-gateway"
-    await store.close()
 
 
-@pytest.mark.parametrize(
-    ("host", "mode", "own_authority"),
-    [
-        ("127.0.0.1", "", True),  # the certificate is for localhost
-        ("localhost", "", False),  # another authority's
-        ("localhost", "?sslmode=verify-full", None),  # the system's authorities
-        ("127.0.0.1", "?sslmode=verify-ca", None),
-    ],
-)
-async def test_a_server_that_is_not_trusted_gets_no_password(
-    postgres: PostgresServer, host: str, mode: str, own_authority: bool | None
-) -> None:
-    ca_pem = {True: postgres.ca_pem, False: trustme.CA().cert_pem.bytes().decode(), None: None}[own_authority]
-    store = build(postgres.url(postgres.database(), host=host, parameters=mode), ca_pem=ca_pem)
-    store.start()
+async def refused(store: Store) -> None:
     await until(lambda: "certificate verify failed" in store._database._trouble, what="the certificate refused")
     assert not store.available
-    await store.close()
 
 
-async def test_a_schema_of_its_own(postgres: PostgresServer) -> None:
+@pytest.mark.parametrize("mode", ["", "?sslmode=require", "?sslmode=verify-full"])
+async def test_a_certificate_for_another_name_is_refused(other_name: PostgresServer, start: Start, mode: str) -> None:
+    await refused(start(other_name.url(other_name.database(), parameters=mode), other_name.ca_pem))
+
+
+async def test_the_name_may_be_left_out(other_name: PostgresServer, start: Start) -> None:
+    store = start(other_name.url(other_name.database(), parameters="?sslmode=verify-ca"), other_name.ca_pem)
+    await until(lambda: store.available, what="the store available")
+
+
+async def test_a_certificate_of_another_authority_is_refused(postgres: PostgresServer, start: Start) -> None:
+    await refused(start(postgres.url(postgres.database()), trustme.CA().cert_pem.bytes().decode()))
+
+
+@pytest.mark.parametrize("mode", ["verify-ca", "verify-full"])
+async def test_without_an_authority_the_systems_decide(postgres: PostgresServer, start: Start, mode: str) -> None:
+    await refused(start(postgres.url(postgres.database(), parameters=f"?sslmode={mode}"), None))
+
+
+async def test_a_schema_of_its_own(postgres: PostgresServer, start: Start) -> None:
     name = postgres.database()
     postgres.sql("CREATE SCHEMA gateway AUTHORIZATION gateway", database=name)
-    store = build(postgres.url(name, parameters="?options=-csearch_path%3Dgateway"))
-    store.start()
+    store = start(postgres.url(name, parameters="?options=-csearch_path%3Dgateway"), None)
     await until(lambda: store.available, what="the store available")
     await store.sessions.create(session())
     assert postgres.sql("SELECT id FROM gateway.claude_gateway_sessions", database=name) == "one"
-    await store.close()
