@@ -17,7 +17,7 @@ SOURCES = [
 _NAMED = re.compile(
     r"""(?:reason=|refused\(|Error\(|_end\(\s*record, |reason = |trip, |visit, None, )["']([A-Z][A-Za-z]+)["']"""
 )
-OWN = (PROXY / "errors.py").read_text().partition("# --- signing in ---")[2]
+OWN = (PROXY / "web" / "refusals.py").read_text()
 REASONS = sorted(
     {name for source in SOURCES for name in _NAMED.findall(source.read_text())}
     | set(re.findall(r'reason="([A-Za-z]+)"', OWN))

@@ -9,10 +9,10 @@ from typing import Final
 
 from multidict import CIMultiDictProxy
 
-from gateway_proxy import errors
 from gateway_proxy.config.live import LiveConfiguration
 from gateway_proxy.identity.credentials import bearer_token
 from gateway_proxy.identity.principal import Principal
+from gateway_proxy.web import refusals
 
 KEY_PREFIX: Final = "cga_"
 _MAX_KEY_CHARACTERS: Final = 256
@@ -33,13 +33,13 @@ async def admin_of(live: LiveConfiguration, headers: CIMultiDictProxy[str]) -> A
     authorization, x_api_key = headers.get("Authorization"), headers.get("x-api-key")
     bearer = bearer_token(authorization)
     if bearer is None and not x_api_key:
-        raise errors.admin_credential_missing()
+        raise refusals.admin_credential_missing()
     for presented in (x_api_key, bearer):
         if presented is not None and presented.startswith(KEY_PREFIX):
             return _holder(live, presented)
     principal = await live.authenticate(authorization, x_api_key)
     if not _is_in_admin_group(live, principal):
-        raise errors.not_an_admin()
+        raise refusals.not_an_admin()
     return Admin(principal.audit_fields)
 
 
@@ -50,7 +50,7 @@ def _holder(live: LiveConfiguration, presented: str) -> Admin:
         if compare_digest(key.sha256, digest):
             found = key
     if found is None or (found.expires is not None and found.expires <= time.time()):
-        raise errors.admin_credential_invalid()
+        raise refusals.admin_credential_invalid()
     return Admin({"auth": "admin_key", "holder": found.holder, "key": found.name})
 
 

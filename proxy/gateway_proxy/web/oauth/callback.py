@@ -6,7 +6,7 @@ from gateway_proxy import errors
 from gateway_proxy.identity.oidc.failures import ProviderUnavailableError, SignInRefusedError
 from gateway_proxy.identity.sessions import browser_trip, provider_tokens
 from gateway_proxy.identity.sessions.browser_trip import Trip
-from gateway_proxy.web import pages
+from gateway_proxy.web import pages, refusals
 from gateway_proxy.web.oauth.device_page import is_secure, redirect_uri
 from gateway_proxy.web.oauth.endpoint import Visit
 from gateway_proxy.web.responses import Response
@@ -88,7 +88,7 @@ async def _failed(visit: Visit, trip: Trip) -> Response:
 
 def _refused(visit: Visit, trip: Trip | None, reason: str) -> errors.GatewayError:
     _tell(visit, trip, "refused", reason=reason)
-    return errors.callback_refused(reason)
+    return refusals.callback_refused(reason)
 
 
 def _tell(visit: Visit, trip: Trip | None, outcome: str, **members: str | None) -> None:

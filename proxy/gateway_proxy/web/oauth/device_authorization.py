@@ -4,9 +4,9 @@ from typing import Final
 
 import orjson
 
-from gateway_proxy import errors
 from gateway_proxy.identity.sessions import codes
 from gateway_proxy.store import SignIn, UserCodeTakenError
+from gateway_proxy.web import refusals
 from gateway_proxy.web.oauth.endpoint import Visit
 from gateway_proxy.web.oauth.errors import HEADERS
 from gateway_proxy.web.responses import Response
@@ -55,4 +55,4 @@ async def _created(visit: Visit, device_code: str, surface: str) -> SignIn:
         except UserCodeTakenError:
             continue
         return sign_in
-    raise errors.sign_in_not_ready()
+    raise refusals.sign_in_not_ready()

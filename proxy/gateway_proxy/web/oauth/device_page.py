@@ -7,11 +7,10 @@ browser says from which page a form comes.
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
-from gateway_proxy import errors
 from gateway_proxy.identity.oidc.failures import ProviderUnavailableError
 from gateway_proxy.identity.sessions import browser_trip, codes
 from gateway_proxy.store import SignIn
-from gateway_proxy.web import pages
+from gateway_proxy.web import pages, refusals
 from gateway_proxy.web.oauth.endpoint import Visit
 from gateway_proxy.web.responses import Response
 
@@ -57,7 +56,7 @@ async def deny(visit: Visit) -> Response:
 async def _submitted(visit: Visit) -> SignIn | Response:
     """The sign-in of the code that was sent, or what to show in its place."""
     if visit.request.headers.get("Origin") != visit.public_url:
-        raise errors.origin_refused(visit.public_url)
+        raise refusals.origin_refused(visit.public_url)
     visit.limits.admit_code(visit.request.client, visit.live.configuration.clients)
     typed = visit.fields.get("user_code", "")
     code = codes.user_code_as_typed(typed)

@@ -19,7 +19,7 @@ from gateway_proxy.services import Services
 from gateway_proxy.store import StoreUnavailableError
 from gateway_proxy.telemetry.audit import refusal_line
 from gateway_proxy.telemetry.sign_in_lines import event_line
-from gateway_proxy.web import pages
+from gateway_proxy.web import pages, refusals
 from gateway_proxy.web.oauth import forms
 from gateway_proxy.web.oauth.errors import in_oauth_form
 from gateway_proxy.web.oauth.limits import SignInLimits
@@ -59,7 +59,7 @@ class Visit:
         """Raises GatewayError (503)."""
         store = self.services.store
         if store is None:
-            raise errors.sign_in_not_ready()
+            raise refusals.sign_in_not_ready()
         return store
 
     @property
@@ -115,9 +115,9 @@ class Endpoints:
             except GatewayError as error:
                 response = self._refused(error, request, audience)
             except StoreUnavailableError:
-                response = self._refused(errors.store_unavailable(), request, audience)
+                response = self._refused(refusals.store_unavailable(), request, audience)
             except NoSigningKeyError:
-                response = self._refused(errors.sign_in_not_ready(), request, audience)
+                response = self._refused(refusals.sign_in_not_ready(), request, audience)
             except IdentityProviderError as error:
                 response = self._provider_failed(error, request)
             if response is None:
@@ -141,7 +141,7 @@ class Endpoints:
         services = self._services
         live = services.configuration()
         if audience != "Admin" and not live.configuration.identity_providers:
-            raise errors.sign_in_not_configured()
+            raise refusals.sign_in_not_configured()
         if request.method == "POST" and audience != "Admin":
             held = live.configuration.limits.max_buffered_bytes
             fields = await forms.read(request, self.intake, max_held=held)

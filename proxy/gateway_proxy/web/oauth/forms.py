@@ -3,9 +3,9 @@
 from typing import Final
 from urllib.parse import parse_qsl
 
-from gateway_proxy import errors
 from gateway_proxy.client_request import ClientRequest
 from gateway_proxy.inference.intake import Intake
+from gateway_proxy.web import refusals
 
 MAX_FORM_BYTES: Final = 64 * 1024
 MAX_FIELDS: Final = 64
@@ -16,7 +16,7 @@ async def read(request: ClientRequest, intake: Intake, *, max_held: int) -> dict
     """The fields of a form body. Raises GatewayError: 400, 408, 413 above 64 KiB, 415, 429."""
     kind = request.headers.get("Content-Type", "").partition(";")[0].strip().lower()
     if kind != _FORM:
-        raise errors.not_a_form()
+        raise refusals.not_a_form()
     body = await intake.read(request, max_bytes=MAX_FORM_BYTES, max_held=max_held)
     return fields(body.decode("utf-8", "replace"))
 
@@ -26,10 +26,10 @@ def fields(text: str) -> dict[str, str]:
     try:
         pairs = parse_qsl(text, keep_blank_values=True, max_num_fields=MAX_FIELDS)
     except ValueError:
-        raise errors.malformed_form(f"the form holds more than {MAX_FIELDS} fields") from None
+        raise refusals.malformed_form(f"the form holds more than {MAX_FIELDS} fields") from None
     found: dict[str, str] = {}
     for name, value in pairs:
         if name in found:
-            raise errors.malformed_form("the form holds a field twice")
+            raise refusals.malformed_form("the form holds a field twice")
         found[name] = value
     return found

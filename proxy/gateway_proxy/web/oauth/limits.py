@@ -5,9 +5,9 @@ import time
 from typing import Final
 
 from gateway_config.contract import Clients
-from gateway_proxy import errors
 from gateway_proxy.access.addresses import limited_as
 from gateway_proxy.access.windows import SlidingWindow
+from gateway_proxy.web import refusals
 
 _SECONDS: Final = 600.0
 
@@ -25,7 +25,7 @@ class SignInLimits:
         window.limit = limits.device_authorizations_per_10_minutes
         wait = window.admit(limited_as(client), time.monotonic())
         if wait is not None:
-            raise errors.too_many_sign_ins(wait)
+            raise refusals.too_many_sign_ins(wait)
 
     def admit_code(self, client: str, limits: Clients) -> None:
         """Raises GatewayError (429)."""
@@ -33,4 +33,4 @@ class SignInLimits:
         window.limit = limits.code_submissions_per_10_minutes
         wait = window.admit(limited_as(client), time.monotonic())
         if wait is not None:
-            raise errors.too_many_codes(wait)
+            raise refusals.too_many_codes(wait)

@@ -5,10 +5,10 @@ from typing import NoReturn
 
 import orjson
 
-from gateway_proxy import errors
 from gateway_proxy.identity.sessions import codes
 from gateway_proxy.identity.sessions.issuing import Issued, issue
 from gateway_proxy.identity.sessions.renewing import Renewal, RenewalRefusedError, RenewalUnavailableError
+from gateway_proxy.web import refusals
 from gateway_proxy.web.oauth import errors as oauth
 from gateway_proxy.web.oauth.device_authorization import POLL_SECONDS
 from gateway_proxy.web.oauth.discovery import DEVICE_GRANT
@@ -69,7 +69,7 @@ async def _for_refresh_token(visit: Visit, token: str) -> Response:
         _refuse(visit, error)
     except RenewalUnavailableError:
         metrics.renewed("Unavailable")
-        raise errors.renewal_unavailable() from None
+        raise refusals.renewal_unavailable() from None
     metrics.renewed(renewed.outcome)
     _tell(visit, "session.refresh", renewed.issued, outcome=renewed.outcome)
     return _tokens(renewed.issued)
