@@ -87,11 +87,13 @@ def test_protobuf_goes_on_as_it_came() -> None:
         (b"no gzip", PROTOBUF, "gzip"),
         (gzip.compress(b"x" * 100)[:-10], PROTOBUF, "gzip"),
         (zlib.compress(b"x"), PROTOBUF, "deflate"),
+        (gzip.compress(b"") + gzip.compress(EMAIL.encode()), PROTOBUF, "gzip"),
+        (b'[{"key":"user.email"}]', "text/json", None),
         (gzip.compress(bytes(codec.MAX_INFLATED_BYTES + 1)), PROTOBUF, "gzip"),
         (b"[" * 1000 + b"]" * 1000, JSON, None),
         (b"[" * 100_000, JSON, None),
     ],
-    ids=["protobuf", "json", "gzip", "cut", "deflate", "bomb", "deep", "deeper"],
+    ids=["protobuf", "json", "gzip", "cut", "deflate", "two", "text", "bomb", "deep", "deeper"],
 )
 def test_what_is_not_what_it_says_is_not_sent(body: bytes, content_type: str, encoding: str | None) -> None:
     with pytest.raises(UndecodableError):

@@ -21,8 +21,8 @@ class Batch:
     """In the event loop's time."""
 
     @property
-    def is_json(self) -> bool:
-        return self.content_type.partition(";")[0].strip().lower() == JSON
+    def media_type(self) -> str:
+        return self.content_type.partition(";")[0].strip().lower()
 
 
 class UndecodableError(Exception):

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 
-from gateway_proxy.telemetry.relay.batch import PROTOBUF, Batch, Signal, UndecodableError
+from gateway_proxy.telemetry.relay.batch import JSON, PROTOBUF, Batch, Signal, UndecodableError
 
 if TYPE_CHECKING:
     from google.protobuf.message import Message
@@ -26,7 +26,7 @@ def redacted(batch: Batch, names: Collection[str]) -> Batch:
     """The batch without the attributes of these names: of resources, scopes, records, points, events, links and
     exemplars, and inside attributes that are maps. Raises UndecodableError."""
     plain = _inflated(batch)
-    if batch.is_json:
+    if _is_json(batch):
         try:
             body = orjson.dumps(_without(_json(plain), names))
         except RecursionError as error:
@@ -45,7 +45,7 @@ def redacted(batch: Batch, names: Collection[str]) -> Batch:
 def protobuf(batch: Batch) -> bytes:
     """The batch as gRPC carries it. Raises UndecodableError."""
     plain = _inflated(batch)
-    if not batch.is_json:
+    if not _is_json(batch):
         return plain
     from google.protobuf.json_format import ParseDict, ParseError
 
@@ -72,7 +72,17 @@ def _inflated(batch: Batch) -> bytes:
         raise UndecodableError("no gzip") from error
     if inflater.unconsumed_tail or not inflater.eof:
         raise UndecodableError("cut short, or larger than may be inflated")
+    if inflater.unused_data:
+        # Readers differ on whether what follows belongs to it: nothing may hide there.
+        raise UndecodableError("more than one gzip stream")
     return plain
+
+
+def _is_json(batch: Batch) -> bool:
+    """Raises UndecodableError for what is neither JSON nor protobuf: a collector might read it all the same."""
+    if batch.media_type not in (JSON, PROTOBUF):
+        raise UndecodableError(f"neither {PROTOBUF} nor {JSON}")
+    return batch.media_type == JSON
 
 
 def _json(plain: bytes) -> Any:
