@@ -46,6 +46,14 @@ def test_limits(tmp_path: Path) -> None:
     assert document["rate_limits"] == {"requestsPerMinute": 60, "openStreams": 8}
 
 
+def test_settings_and_desktop(tmp_path: Path) -> None:
+    said = "  settings: {permissions: {deny: [WebFetch]}}\n  desktop: {}\n"
+    manifests = running.write(tmp_path / "m", SMALLEST | {"secret.yaml": SECRET, "policy.yaml": POLICY + said})
+    result = running.run("explain", manifests, "--user", "alice")
+    assert "settings  permissions.deny  from claude/everyone\n" in result.stdout
+    assert "desktop   configured  from claude/everyone\n" in result.stdout
+
+
 def test_json() -> None:
     result = running.run("explain", KEYS, "--user", "alice", "--group", "engineering", "--group", "x", "-o", "json")
     document = json.loads(result.stdout)

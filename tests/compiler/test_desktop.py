@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from tests.compiler.manifests import CORP, binding, compiled, gateway, of, policy, secret
+from tests.compiler.manifests import binding, compiled, gateway, of, policy, secret
 
 from gateway_config.callers import Caller
 from gateway_operator.compiler import explain
@@ -60,4 +60,3 @@ def test_explain_says_who_configured_it() -> None:
     told = explain(result, Caller(user="alice", groups=frozenset({"team"})))
     assert told.desktop == {"a": 1}
     assert [ref.name for ref in told.sources["desktop"]] == ["base"]
-    assert CORP.name in told.gateway

@@ -3,11 +3,12 @@
 from typing import Any
 
 import pytest
-from tests.compiler.manifests import binding, compiled, gateway, of, policy, secret
+from tests.compiler.manifests import CORP, binding, compiled, gateway, of, policy, secret
 
+from gateway_config.callers import Caller
 from gateway_config.canonical import sha256_hex
 from gateway_config.contract import Telemetry, Value
-from gateway_operator.compiler import Compiled, ConfigMap, Resource, Secret
+from gateway_operator.compiler import Compiled, ConfigMap, Resource, Secret, explain
 
 CANARY = "Bearer otlp-canary-88"
 
@@ -84,6 +85,23 @@ def test_a_destination_without_its_headers_is_left_out(given: Secret | None, rea
     assert finding.path == "spec.telemetry.destinations[0].headersSecretRef"
     assert finding.condition == "ResolvedRefs"
     assert telemetry_of(compilation).destinations == ()
+
+
+def test_explain_tells_what_the_gateway_adds_to_the_settings() -> None:
+    given = gateway(telemetry={"destinations": [{"name": "grafana", "endpoint": "https://otlp.example:4318"}]})
+    own = policy(settings={"env": {"OTEL_LOGS_EXPORTER": "none"}})
+    told = explain(compiled(given, binding(), secret(), own), Caller(user="alice"))
+    assert told.settings is not None
+    assert told.settings["env"] == {
+        "CLAUDE_CODE_ENABLE_TELEMETRY": "1",
+        "OTEL_METRICS_EXPORTER": "otlp",
+        "OTEL_LOGS_EXPORTER": "none",
+        "OTEL_TRACES_EXPORTER": "otlp",
+        "OTEL_EXPORTER_OTLP_ENDPOINT": "https://claude.corp.example",
+        "OTEL_EXPORTER_OTLP_PROTOCOL": "http/protobuf",
+    }
+    assert told.sources["settings.env.OTEL_METRICS_EXPORTER"] == (CORP,)
+    assert [ref.kind for ref in told.sources["settings.env.OTEL_LOGS_EXPORTER"]] == ["GatewayPolicy"]
 
 
 def test_a_pinned_secret_goes_to_its_host() -> None:

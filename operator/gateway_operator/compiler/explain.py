@@ -7,6 +7,7 @@ from typing import Any, Literal
 from gateway_config import denials
 from gateway_config.callers import Caller, matches
 from gateway_config.contract import Configuration, Match, Policy
+from gateway_config.managed_settings import managed_settings, telemetry_environment
 from gateway_config.models import ModelNames
 from gateway_operator.compiler.caps import Cap, caps_of
 from gateway_operator.compiler.compile import Compiled
@@ -80,7 +81,7 @@ class Explanation:
     policies that gave it, the base layer first. A part without an entry has its default."""
     models: tuple[ExplainedModel, ...] = ()
     settings: Mapping[str, Any] | None = None
-    """The managed settings; None: none are served."""
+    """The managed settings, with what makes the client report to the gateway's collectors; None: none are served."""
     desktop: Mapping[str, Any] | None = None
     """Claude Desktop's own keys; None: it is not configured."""
     rate_limits: Mapping[str, int] = field(default_factory=dict)
@@ -119,9 +120,9 @@ def explain(compiled: Compiled, caller: Caller, model: str | None = None) -> Exp
         passed_over=passed_over,
         access="Deny" if sentence else "Allow",
         sentence=sentence,
-        sources=_sources(policy, statements),
+        sources=_sources(configuration, policy, statements),
         models=_models(configuration, policy),
-        settings=configuration.settings_documents.get(policy.settings) if policy.settings else None,
+        settings=None if policy.invalid is not None else managed_settings(configuration, policy),
         desktop=policy.desktop,
         rate_limits=_rate_limits(policy),
         caps=caps_of(_matching(compiled, configuration, caller), mode=compiled.sources.group_limit_mode),
@@ -171,8 +172,11 @@ def _refusal(policy: Policy) -> str | None:
     return denials.access_denied(policy.name) if policy.access == "Deny" else None
 
 
-def _sources(policy: Policy, statements: Sequence[Statement]) -> Parts:
+def _sources(configuration: Configuration, policy: Policy, statements: Sequence[Statement]) -> Parts:
     sources = part_sources(statements)
+    gateway = ObjectRef("GatewayDeployment", configuration.gateway.namespace, configuration.gateway.name)
+    for variable in telemetry_environment(configuration) if policy.invalid is None else ():
+        sources.setdefault(f"settings.env.{variable}", (gateway,))
     if policy.settings is not None and "availableModels" in sources:
         sources["settings.availableModels"] = sources["availableModels"]
     return sources

@@ -3,13 +3,12 @@
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 from uuid import NAMESPACE_OID, uuid5
 
 from gateway_config.contract import Configuration, Policy
+from gateway_config.managed_settings import managed_settings
 from gateway_proxy.policy.client_json import client_json
-
-_EXPORTERS: Final = ("OTEL_METRICS_EXPORTER", "OTEL_LOGS_EXPORTER", "OTEL_TRACES_EXPORTER")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,33 +36,15 @@ class SettingsDocuments:
     """The documents of one configuration. Policies with the same settings share one."""
 
     def __init__(self, configuration: Configuration) -> None:
-        self._settings = configuration.settings_documents
-        self._pushed = telemetry_environment(configuration)
-        self._rendered: dict[str | None, SettingsDocument] = {}
+        self._configuration = configuration
+        self._rendered: dict[str | None, SettingsDocument | None] = {}
 
     def of(self, policy: Policy) -> SettingsDocument | None:
-        """None where neither a policy nor telemetry gives any settings: not the same as empty ones."""
-        if policy.settings is None and not self._pushed:
-            return None
-        found = self._rendered.get(policy.settings)
-        if found is None:
-            settings = dict(self._settings[policy.settings]) if policy.settings is not None else {}
-            if self._pushed:
-                settings["env"] = {**self._pushed, **settings.get("env", {})}
-            found = self._rendered[policy.settings] = _rendered(settings)
-        return found
-
-
-def telemetry_environment(configuration: Configuration) -> dict[str, str]:
-    """What makes Claude Code report to this gateway; empty without a destination. A policy's own `env` wins."""
-    if not configuration.telemetry.destinations:
-        return {}
-    return {
-        "CLAUDE_CODE_ENABLE_TELEMETRY": "1",
-        **dict.fromkeys(_EXPORTERS, "otlp"),
-        "OTEL_EXPORTER_OTLP_ENDPOINT": configuration.gateway.public_url,
-        "OTEL_EXPORTER_OTLP_PROTOCOL": "http/protobuf",
-    }
+        """None where there are no settings."""
+        if policy.settings not in self._rendered:
+            settings = managed_settings(self._configuration, policy)
+            self._rendered[policy.settings] = None if settings is None else _rendered(settings)
+        return self._rendered[policy.settings]
 
 
 def _rendered(settings: Mapping[str, Any]) -> SettingsDocument:
