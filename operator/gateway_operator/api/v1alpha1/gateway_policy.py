@@ -92,10 +92,17 @@ class RateLimits(Model):
         int | None, doc("Requests a minute. Default: unlimited.", example=60, ge=0, le=10_000_000)
     ] = None
     tokens_per_minute: Annotated[
-        int | None, doc("Tokens a minute, in and out. Default: unlimited.", example=400000, ge=0, le=10_000_000_000)
+        int | None,
+        doc(
+            "Tokens a minute, in and out; what is read from the prompt cache is free. Default: unlimited.",
+            example=400000,
+            ge=0,
+            le=10_000_000_000,
+        ),
     ] = None
     open_streams: Annotated[
-        int | None, doc("Requests open at once. Default: unlimited.", example=8, ge=0, le=1_000_000)
+        int | None,
+        doc("Requests at once, streams and others. Default: unlimited.", example=8, ge=0, le=1_000_000),
     ] = None
 
 
