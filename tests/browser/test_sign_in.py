@@ -1,14 +1,21 @@
 """A person signs in with Chromium: gateway, identity provider and back, on real pages of all of them."""
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
-from playwright.sync_api import Page, expect
+import trustme
+from playwright.sync_api import Browser, Page, expect
 from tests.oidc_provider import provider as whole
-from tests.standins.identity_provider import IdentityProvider
+from tests.standins.gateway import free_port
+from tests.standins.identity_provider import Asked, IdentityProvider
 from tests.standins.manifests import secret
-from tests.standins.sign_in import SignInWorld, oidc
+from tests.standins.page_server import PageServer
+from tests.standins.sign_in import SignInWorld, oidc, tokens_of
+
+from gateway_proxy.web.responses import Response
 
 pytestmark = pytest.mark.timeout(600)
 """The first test may have to install the browser."""
@@ -102,16 +109,19 @@ def test_a_person_denies(world: SignInWorld, tab: Page) -> None:
     assert world.poll(device).json()["error"] == "access_denied"
 
 
-def test_one_of_two_providers_is_chosen(world: SignInWorld, tab: Page) -> None:
-    providers = [oidc("corporate", world.idp.issuer), oidc("partners", f"{world.idp.issuer}/partners")]
-    world.load(identity={"oidc": providers})
-    device = world.begin()
-    tab.goto(device.answer["verification_uri_complete"])
-    tab.get_by_role("button", name="Continue").click()
-    heading(tab, "Where is your account?")
-    tab.get_by_role("button", name="Continue with corporate").click()
-    heading(tab, "You are signed in")
-    assert world.models(world.redeem(device).access).status == 200
+def test_one_of_two_providers_is_chosen(world: SignInWorld, idp: IdentityProvider, tab: Page) -> None:
+    with IdentityProvider(redirect_uri=f"{world.url}/oauth/callback") as partner:
+        partner.client_secret = idp.client_secret
+        partner.claims["email"] = "bob@partner.example"
+        world.load(identity={"oidc": [oidc("corporate", idp.issuer), oidc("partner", partner.issuer)]})
+        device = world.begin()
+        tab.goto(device.answer["verification_uri_complete"])
+        tab.get_by_role("button", name="Continue").click()
+        heading(tab, "Where is your account?")
+        tab.get_by_role("button", name="Continue with partner").click()
+        heading(tab, "You are signed in")
+        assert world.redeem(device).answer["email"] == "bob@partner.example"
+        assert partner.problems == []
 
 
 def test_who_may_not_come_is_told_why(world: SignInWorld, idp: IdentityProvider, tab: Page) -> None:
@@ -164,3 +174,58 @@ def test_through_the_pages_of_a_certified_provider(world: SignInWorld, tab: Page
         tab.get_by_role("button", name="Continue").click()
         heading(tab, "You are signed in")
         assert world.models(world.redeem(device).access).status == 200
+
+
+def test_a_stranger_s_page_that_sends_the_form_by_itself(world: SignInWorld, page: Page, server: PageServer) -> None:
+    device = world.begin()
+    form = (
+        f'<form method="post" action="{world.url}/device"><input name="user_code" value="{device.user_code}"></form>'
+        "<script>document.forms[0].submit()</script>"
+    )
+    server.pages["/"] = Response(200, f"<!doctype html>{form}".encode(), {"content-type": "text/html"})
+    page.goto(server.url)
+    page.wait_for_url(f"{world.url}/device")
+    expect(page.get_by_text("not sent from the gateway's own page")).to_be_visible()
+    assert world.poll(device).json()["error"] == "authorization_pending"
+
+
+def test_over_tls_with_a_cookie_of_the_host_alone(tmp_path: Path, idp: IdentityProvider, browser: Browser) -> None:
+    authority = trustme.CA()
+    certificate = authority.issue_cert("localhost", "gateway.test")
+    folder = tmp_path / "tls"
+    folder.mkdir()
+    (folder / "tls.crt").write_bytes(b"".join(pem.bytes() for pem in certificate.cert_chain_pems))
+    (folder / "tls.key").write_bytes(certificate.private_key_pem.bytes())
+    idp.begin_test()
+    world = SignInWorld(tmp_path / "world", idp)
+    world.ports = [free_port()]
+    world.url = f"https://localhost:{world.ports[0]}"
+    idp.redirect_uri = f"{world.url}/oauth/callback"
+    held: list[dict[str, str]] = []
+
+    def hold(asked: Asked) -> tuple[int, dict[str, str]]:
+        held.append(asked.query)
+        return 200, {}
+
+    try:
+        world.trust(authority)
+        world.load()
+        world.start("--tls-dir", str(folder))
+        device = world.begin()
+        with browser.new_context(ignore_https_errors=True) as context:
+            page = context.new_page()
+            idp.answers["/authorize"] = hold
+            page.goto(device.answer["verification_uri_complete"])
+            page.get_by_role("button", name="Continue").click()
+            page.wait_for_url(f"{idp.issuer}/**")
+            (cookie,) = context.cookies(world.url)
+            page.goto(f"{idp.redirect_uri}?{urlencode(idp.authorize(held[0]))}")
+            expect(page.get_by_text("alice@corp.example")).to_be_visible()
+            assert context.cookies() == []
+        tokens_of(world.poll(device))
+    finally:
+        for pod in world.pods:
+            pod.stop()
+    assert cookie["name"].startswith("__Host-")
+    assert (cookie["secure"], cookie["httpOnly"], cookie["sameSite"]) == (True, True, "Lax")
+    assert idp.problems == []
