@@ -89,7 +89,7 @@ class LiveConfiguration:
         self.identity_providers = _identity_providers(bundle, self.outbound, previous)
         """By name, in the order written."""
         self._workloads = _workload_tokens(configuration, self.outbound, previous)
-        recognisers: list[Recogniser] = [DeveloperKeys(configuration.developer_keys), self.session_tokens]
+        recognisers: list[Recogniser] = [self.session_tokens, DeveloperKeys(configuration.developer_keys)]
         if self._workloads is not None:
             recognisers.append(self._workloads)
         self._authentication = Authentication(

@@ -1,10 +1,12 @@
 """The way back from the identity provider: replays, states and codes of others, other issuers, other browsers."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
 import pytest
+from tests.standins.gateway import eventually
 from tests.standins.identity_provider import IdentityProvider
 from tests.standins.raw_client import Response, fetch
 from tests.standins.sign_in import FORM, Device, SignInWorld, oidc, tokens_of
@@ -190,3 +192,38 @@ def test_the_host_header_does_not_move_the_gateway(world: SignInWorld) -> None:
     assert "evil.example" not in str(said)
     answer = world.post("/oauth/device_authorization", {}, headers=headers)
     assert "evil.example" not in answer.body.decode()
+
+
+def test_asking_for_the_head_alone_uses_nothing_up(world: SignInWorld) -> None:
+    device = world.begin()
+    trip = Trip(world, device)
+    code = trip.code()
+    query = urlencode({"state": trip.query["state"], "code": code})
+    head = fetch(world.gateway.port, "HEAD", f"/oauth/callback?{query}", headers=[("cookie", trip.cookie)])
+    assert head.status == 405
+    assert trip.back(code=code).status == 200
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "https://login.ex\u00e4mple/authorize",
+        "https://login.example/\u20ac",
+        "https://x\r\nset-cookie: a=b/authorize",
+        7,
+        "",
+    ],
+)
+def test_an_address_that_a_provider_makes_up_breaks_nothing(
+    tmp_path: Path, idp: IdentityProvider, address: object
+) -> None:
+    idp.discovery["authorization_endpoint"] = address
+    with SignInWorld(tmp_path / "world", idp) as world:
+        device = eventually(lambda: sign_in_begun(world), what="the store made ready")
+        page = world.approve(device)
+        assert page.status == 503
+        assert world.poll(device).json()["error"] == "authorization_pending"
+
+
+def sign_in_begun(world: SignInWorld) -> Device | None:
+    return world.begin() if world.post("/oauth/device_authorization", {}).status == 200 else None

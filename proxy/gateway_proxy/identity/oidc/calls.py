@@ -98,7 +98,7 @@ def succeeded(answered: Answered) -> Mapping[str, Any]:
 
 def secure(url: Any) -> bool:
     """Whether an address that a document names may be called or sent to: https, or http on the machine itself."""
-    if not isinstance(url, str) or len(url) > 2048 or not url.isprintable() or " " in url:
+    if not isinstance(url, str) or len(url) > 2048 or not url.isascii() or not url.isprintable() or " " in url:
         return False
     try:
         parts = urlsplit(url)

@@ -19,8 +19,10 @@ _PASSING: Final = frozenset({"server_error", "temporarily_unavailable"})
 
 
 async def arrive(visit: Visit) -> Response:
-    """Raises GatewayError (400), StoreUnavailableError, IdentityProviderError."""
+    """Raises GatewayError (400, 405), StoreUnavailableError, IdentityProviderError."""
     fields = visit.fields
+    if visit.request.method != "GET":  # whoever asks for the head alone must not use up the code
+        raise errors.method_not_allowed(("GET",))
     state = fields.get("state", "")
     trip = browser_trip.trip_of(state, visit.live.signing_keys, now=visit.now)
     provider = visit.live.identity_providers.get(trip.provider) if trip is not None else None
