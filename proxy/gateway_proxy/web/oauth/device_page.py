@@ -4,6 +4,7 @@ A code in the address is only shown; nothing happens before somebody presses a b
 browser says from which page a form comes.
 """
 
+import asyncio
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
@@ -108,10 +109,12 @@ def is_secure(visit: Visit) -> bool:
 
 async def _origins(visit: Visit) -> tuple[str, ...]:
     """Where a form of these pages may lead. A provider that is away is left out: it cannot be gone to either."""
+    providers = visit.live.identity_providers.values()
+    asked = (provider.authorization_origins() for provider in providers)
     found: dict[str, None] = {}
-    for provider in visit.live.identity_providers.values():
-        try:
-            found.update(dict.fromkeys(await provider.authorization_origins()))
-        except ProviderUnavailableError:
-            continue
+    for origins in await asyncio.gather(*asked, return_exceptions=True):
+        if isinstance(origins, tuple):
+            found.update(dict.fromkeys(origins))
+        elif not isinstance(origins, ProviderUnavailableError):
+            raise origins
     return tuple(found)
