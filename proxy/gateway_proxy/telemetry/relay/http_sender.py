@@ -1,6 +1,7 @@
 """OTLP over HTTP: a batch goes on as it came, unless attributes are taken out of it."""
 
 import asyncio
+import time
 from collections.abc import Mapping
 from email.utils import parsedate_to_datetime
 from typing import Final
@@ -64,6 +65,4 @@ def _seconds(retry_after: str | None) -> float | None:
         moment = parsedate_to_datetime(retry_after)
     except ValueError:
         return None
-    import time
-
     return max(0.0, moment.timestamp() - time.time())
