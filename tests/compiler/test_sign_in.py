@@ -141,7 +141,7 @@ def test_a_revision_changes_with_the_client_secret() -> None:
         (None, "SecretNotFound"),
         (secret("okta", other="x"), "SecretKeyNotFound"),
         (secret("okta", client_secret=""), "SecretInvalid"),
-        (secret("okta", client_secret="two words"), "SecretInvalid"),
+        (secret("okta", client_secret="two\nlines"), "SecretInvalid"),
         (secret("okta", client_secret=b"\xff"), "SecretInvalid"),
         (replace(OKTA_SECRET, type="claude-gateway.dev/admin-key"), "SecretNotAllowed"),
         (replace(OKTA_SECRET, annotations={"claude-gateway.dev/hosts": "example.com"}), "SecretHostNotAllowed"),
@@ -159,6 +159,11 @@ def test_a_provider_without_its_secret_stays(held: Secret | None, reason: str) -
     (finding,) = of(result.findings, severity=Severity.ERROR)
     assert finding.condition == "ResolvedRefs"
     assert "identity.oidc/okta" not in result.credentials
+
+
+def test_a_secret_may_hold_spaces() -> None:
+    result = signing_in(OKTA, extra=(secret("okta", client_secret="made of several words\n"),))
+    assert result.credentials["identity.oidc/okta"] == "made of several words"
 
 
 def test_a_secret_may_be_pinned_to_the_issuers_host() -> None:

@@ -80,6 +80,11 @@ def test_what_needs_a_store_is_refused_without_one(spec: dict[str, Any], path: s
         (secret("db", url="postgresql://u:db-canary@:5432/gateway"), "SecretInvalid"),
         (secret("db", url="postgresql://u:db-canary@db:port/gateway"), "SecretInvalid"),
         (secret("db", url="postgresql://u:db-canary@[::1/gateway"), "SecretInvalid"),
+        (secret("db", url="postgresql://db.corp.example/db-canary"), "SecretInvalid"),
+        (secret("db", url="postgresql://u:db-canary@db,:5432/gateway"), "SecretInvalid"),
+        (secret("db", url="postgresql://u:db-canary@db/gateway?db-canary=1"), "SecretInvalid"),
+        (secret("db", url="postgresql://u:db-canary@db/gateway?sslmode=db-canary"), "SecretInvalid"),
+        (secret("db", url="postgresql://u:db-canary#1@db/gateway"), "SecretInvalid"),
         (secret("db", url=f"{URL}\n{URL}"), "SecretInvalid"),
         (secret("db", url=b"\xff"), "SecretInvalid"),
         (
@@ -99,9 +104,25 @@ def test_without_its_address_the_last_configuration_stays(held: Secret | None, r
     assert "db.corp.example" not in finding.message
 
 
-@pytest.mark.parametrize("url", ["postgres://u@db/x", "postgresql://u@/x?host=/run/postgresql", URL])
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgres://u@db",
+        "postgresql://u:p%40ss@db1:5432,db2:5432/x?target_session_attrs=primary",
+        "postgresql://u@[fd00::1]:5432/x?options=-csearch_path%3Dgateway",
+        URL,
+    ],
+)
 def test_addresses_as_postgres_writes_them(url: str) -> None:
     assert errors(with_store(POSTGRES, secret("db", url=url))) == []
+
+
+def test_an_authority_beside_an_sslmode_that_checks_nothing() -> None:
+    reference = {"kind": "ConfigMap", "name": "ca", "key": "ca.crt"}
+    store = {"type": "Postgres", "postgres": {**POSTGRES["postgres"], "caRef": reference}}  # type: ignore[dict-item]
+    authority = ConfigMap(namespace="claude", name="ca", data={"ca.crt": PEM})
+    result = with_store(store, secret("db", url="postgresql://u@db/x?sslmode=prefer"), authority)
+    assert errors(result) == [("spec.store.postgres.urlSecretRef", "SecretInvalid")]
 
 
 def test_a_secret_may_be_pinned_to_the_databases_host() -> None:

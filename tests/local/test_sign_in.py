@@ -56,7 +56,7 @@ def test_a_key_that_cannot_be_read_is_told_and_left_alone(manifests: Path, text:
     write(manifests / ".state", {"signing-key.json": text})
     result = run("up", manifests, "--demo", "--listen", "127.0.0.1:0", SECRET, **VALUES)
     assert result.returncode == 1
-    assert "delete it, and whoever is signed in signs in again" in result.stderr
+    assert "delete it: a new one is made, and clients renew their sessions" in result.stderr
     assert (manifests / ".state" / "signing-key.json").read_text() == text
 
 

@@ -133,7 +133,10 @@ class _Compiling:
             return None
         try:
             for url in filter(None, (self.provider.discovery_url, self.provider.issuer)):
-                text = self.values.credential(self.ref.namespace, ref, url=url)
+                text = self.values.text(self.ref.namespace, ref.name, ref.key, url=url)
+            if not text.isascii() or not text.isprintable():
+                what = f"Secret {self.ref.namespace}/{ref.name}, key {ref.key}"
+                raise UnresolvedError(Reason.SECRET_INVALID, f"{what}, holds what no client secret does (RFC 6749)")
         except UnresolvedError as problem:
             self._unresolved("clientSecretRef", problem)
             return None

@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass, field
 from typing import Final, Literal
-from urllib.parse import parse_qs, urlsplit
 
 from gateway_config.canonical import sha256_hex
 from gateway_config.contract import Store, Value
@@ -10,6 +9,7 @@ from gateway_operator.api.v1alpha1 import GatewayDeployment
 from gateway_operator.api.v1alpha1.conditions import Reason
 from gateway_operator.api.v1alpha1.references import SecretKeyRef
 from gateway_operator.api.v1alpha1.storage import StoreType
+from gateway_operator.compiler import postgres_url
 from gateway_operator.compiler.findings import Finding, error, warning
 from gateway_operator.compiler.references import UnresolvedError, Values
 from gateway_operator.compiler.snapshot import ObjectRef
@@ -19,7 +19,6 @@ StoreDefault = Literal["None", "Embedded"]
 
 URL_NAME: Final = "store.postgres/url"
 """Of the connection URL among the credentials: bindings' names begin with a namespace, which has no dot."""
-_SCHEMES: Final = ("postgresql", "postgres")
 
 
 @dataclass(slots=True)
@@ -49,7 +48,7 @@ def compile_store(
     else:
         url, ca_pem = None, None
         try:
-            url = _url(values, ref.namespace, asked.postgres.url_secret_ref)
+            url = _url(values, ref.namespace, asked.postgres.url_secret_ref, with_ca=asked.postgres.ca_ref is not None)
         except UnresolvedError as problem:
             result.findings.append(_unresolved(ref, "urlSecretRef", problem))
         try:
@@ -89,24 +88,16 @@ def _single_pod(gateway: GatewayDeployment, ref: ObjectRef, store_default: Store
     return [warning(ref, "spec.store.type", Reason.SINGLE_POD, message)]
 
 
-def _url(values: Values, namespace: str, ref: SecretKeyRef) -> str:
+def _url(values: Values, namespace: str, ref: SecretKeyRef, *, with_ca: bool) -> str:
     """Raises UnresolvedError; its message holds nothing of the URL, which holds a password."""
     url = values.text(namespace, ref.name, ref.key)
-    what = f"Secret {namespace}/{ref.name}, key {ref.key}"
     try:
-        parts = urlsplit(url)
-        hosts = [parts.hostname or "", *parse_qs(parts.query).get("host", [])]
-        sound = parts.scheme in _SCHEMES and any(hosts) and url.isprintable() and " " not in url
-        _ = parts.port
-    except ValueError:
-        sound = False
-    if not sound:
-        raise UnresolvedError(
-            Reason.SECRET_INVALID,
-            f"{what}, is no connection URL such as postgresql://user:password@host:5432/database; characters like "
-            "@, / and # in the password have to be percent-encoded",
-        )
-    values.check_host(namespace, ref.name, parts.hostname or "")
+        hosts = postgres_url.hosts(url, with_ca=with_ca)
+    except postgres_url.UnusableError as problem:
+        what = f"Secret {namespace}/{ref.name}, key {ref.key}"
+        raise UnresolvedError(Reason.SECRET_INVALID, f"{what}, {problem}") from None
+    for host in hosts:
+        values.check_host(namespace, ref.name, host)
     return url
 
 

@@ -9,7 +9,7 @@ from gateway_operator.compiler import Finding, ObjectRef, Secret, Snapshot
 
 PLACEHOLDER = b"not-in-these-files"
 _SHAPED = {
-    "urlSecretRef": ("", b"postgresql://not-in-these-files/gateway"),
+    "urlSecretRef": ("", b"postgresql://gateway@not-in-these-files/gateway"),
     "serviceAccountSecretRef": (
         "key.json",
         b'{"client_email": "not-in-these-files", "private_key": '

@@ -76,7 +76,8 @@ class State:
             raise StateError(f"{path}: cannot be read: {error.strerror}") from None
         except ValueError:
             raise StateError(
-                f"{path} is not what `claude-gateway up` wrote: delete it, and whoever is signed in signs in again"
+                f"{path} is not what `claude-gateway up` wrote; delete it: a new one is made, and clients renew their "
+                "sessions"
             ) from None
 
     def write_admin_token(self) -> None:
