@@ -94,11 +94,18 @@ class PostgresServer:
         """Ends it at once, and every connection with it."""
         if self._leash is None:
             return
-        os.kill(int((self._data / "postmaster.pid").read_text().split()[0]), signal.SIGINT)
+        os.kill(self._postmaster, signal.SIGINT)
         self._leash.wait(STOP_SECONDS)
         assert self._leash.stdin is not None
         self._leash.stdin.close()
         self._leash = None
+
+    def pause(self) -> None:
+        """Leaves every connection as it is, and answers nothing more."""
+        self._signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        self._signal(signal.SIGCONT)
 
     def remove(self) -> None:
         self.stop()
@@ -118,6 +125,16 @@ class PostgresServer:
         """What the superuser's statement prints: columns with | between, one row a line."""
         address = self.url(database, user="postgres", host=self.address)
         return self._run("psql", "-X", "-At", "-v", "ON_ERROR_STOP=1", "-c", statement, address).strip()
+
+    @property
+    def _postmaster(self) -> int:
+        return int((self._data / "postmaster.pid").read_text().split()[0])
+
+    def _signal(self, number: signal.Signals) -> None:
+        """To the server and its processes, one for each connection."""
+        children = subprocess.run(["pgrep", "-P", str(self._postmaster)], capture_output=True, text=True).stdout
+        for process in (self._postmaster, *map(int, children.split())):
+            os.kill(process, number)
 
     def _accepts(self) -> bool:
         command = [self._programs / "pg_isready", "-q", "-h", self.address, "-p", str(self.port)]

@@ -46,6 +46,10 @@ class Place:
         await until(lambda: store.available, what="the store available")
         return store
 
+    async def close(self) -> None:
+        for store in self.stores:
+            await store.close()
+
     @property
     def is_postgres(self) -> bool:
         return self.url is not None
@@ -53,6 +57,14 @@ class Place:
 
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[PostgresServer]:
+    server = PostgresServer()
+    yield server
+    server.remove()
+
+
+@pytest.fixture(scope="module")
+def own_postgres() -> Iterator[PostgresServer]:
+    """One that tests may stop."""
     server = PostgresServer()
     yield server
     server.remove()
@@ -68,8 +80,7 @@ async def place(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
     else:
         place = Place(contract.Store(type="Embedded"), tmp_path / "state")
     yield place
-    for store in place.stores:
-        await store.close()
+    await place.close()
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ import asyncio
 import logging
 import stat
 import time
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import pytest
@@ -18,15 +18,32 @@ from gateway_proxy.store.sqlite import FILE
 from gateway_proxy.store.store import Store, build_store
 from gateway_proxy.telemetry.store_metrics import StoreMetrics
 
+EMBEDDED = contract.Store(type="Embedded")
 DEFINITION = contract.Store(type="Postgres", url=contract.Value(name="store", sha256="0" * 64))
+Begin = Callable[..., Store]
 
 
-@pytest.fixture(scope="module")
-def own_postgres() -> Iterator[PostgresServer]:
-    """One that tests may stop."""
-    server = PostgresServer()
-    yield server
-    server.remove()
+@pytest.fixture
+async def own(own_postgres: PostgresServer, tmp_path: Path) -> AsyncIterator[Place]:
+    """An empty database of it."""
+    place = Place(DEFINITION, tmp_path, own_postgres.url(own_postgres.database()))
+    yield place
+    await place.close()
+
+
+@pytest.fixture
+async def begin() -> AsyncIterator[Begin]:
+    """Starts a store of any kind, and closes it at the test's end."""
+    stores: list[Store] = []
+
+    def start(definition: contract.Store, folder: Path, url: str | None = None) -> Store:
+        stores.append(build_store(definition, url=url, state_directory=folder))
+        stores[-1].start()
+        return stores[-1]
+
+    yield start
+    for store in stores:
+        await store.close()
 
 
 async def test_before_the_tables_are_made_every_call_is_refused(place: Place) -> None:
@@ -36,27 +53,23 @@ async def test_before_the_tables_are_made_every_call_is_refused(place: Place) ->
     assert not store.available
 
 
-async def test_a_database_that_comes_late_is_found(own_postgres: PostgresServer, tmp_path: Path) -> None:
-    url = own_postgres.url(own_postgres.database())
+async def test_a_database_that_comes_late_is_found(own_postgres: PostgresServer, own: Place) -> None:
     own_postgres.stop()
-    place = Place(DEFINITION, tmp_path, url)
-    store = place.build()
+    store = own.build()
     store.start()
     with pytest.raises(StoreUnavailableError):
         await store.sessions.page()
     own_postgres.start()
     await until(lambda: store.available, what="the store available")
     await store.sessions.create(session())
-    await store.close()
 
 
 async def test_a_database_that_restarts_is_found_again(
-    own_postgres: PostgresServer, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    own_postgres: PostgresServer, own: Place, caplog: pytest.LogCaptureFixture
 ) -> None:
-    place = Place(DEFINITION, tmp_path, own_postgres.url(own_postgres.database()))
     metrics = StoreMetrics()
     with caplog.at_level(logging.INFO, "gateway_proxy.store"):
-        store = await place.open(metrics=metrics)
+        store = await own.open(metrics=metrics)
         await asyncio.gather(*(store.sessions.create(session(str(number))) for number in range(6)))
         own_postgres.stop()
         for _ in range(3):
@@ -67,9 +80,47 @@ async def test_a_database_that_restarts_is_found_again(
         # Every connection of the pool is dead by now, and none of them costs a caller an error.
         assert [len(page) for page in await asyncio.gather(*(store.sessions.page() for _ in range(12)))] == [6] * 12
         assert (store.available, metrics.available) == (True, True)
-        await store.close()
     events = [record.__dict__.get("event") for record in caplog.records]
+    assert events.pop(0) == "store.migrated"
     assert events == ["store.available", "store.unavailable", "store.available"]
+
+
+async def test_a_database_that_falls_silent_is_given_up_and_found_again(
+    own_postgres: PostgresServer, own: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = await own.open()
+    await store.sessions.create(session())
+    monkeypatch.setattr(database, "OPERATION_SECONDS", 0.5)
+    own_postgres.pause()
+    try:
+        for _ in range(3):
+            with pytest.raises(StoreUnavailableError):
+                await store.sessions.page()
+    finally:
+        own_postgres.resume()
+    monkeypatch.undo()
+    assert len(await store.sessions.page()) == 1
+
+
+async def test_a_store_is_left_while_the_database_is_silent(own_postgres: PostgresServer, own: Place) -> None:
+    store = await own.open()
+    own_postgres.pause()
+    try:
+        await store.close()
+    finally:
+        own_postgres.resume()
+
+
+async def test_who_gives_up_waiting_costs_no_connection(
+    place: Place, store: Store, caplog: pytest.LogCaptureFixture
+) -> None:
+    for _ in range(20):
+        waiting = asyncio.create_task(store.sessions.page())
+        await asyncio.sleep(0)
+        waiting.cancel()
+    assert await store.sessions.page() == []
+    assert store.available
+    assert caplog.records == []
 
 
 @pytest.mark.parametrize("place", ["postgres"], indirect=True)
@@ -107,16 +158,14 @@ async def test_a_full_pool_of_waiting_calls_is_served(store: Store) -> None:
     [("gateway", "password authentication failed"), ("nobody-canary", "password authentication failed")],
 )
 async def test_no_secret_is_told(
-    postgres: PostgresServer, tmp_path: Path, caplog: pytest.LogCaptureFixture, user: str, told: str
+    postgres: PostgresServer, begin: Begin, tmp_path: Path, caplog: pytest.LogCaptureFixture, user: str, told: str
 ) -> None:
     secret = "wr0ng-canary%2F%40"
     url = f"postgresql://{user}:{secret}@127.0.0.1:{postgres.port}/{postgres.database()}"
-    store = build_store(DEFINITION, url=url, state_directory=tmp_path)
-    store.start()
+    store = begin(DEFINITION, tmp_path, url)
     await until(lambda: told in store._database._trouble, what=f"{told}: {store._database._trouble}")
     with pytest.raises(StoreUnavailableError, match=told) as raised:
         await store.sessions.page()
-    await store.close()
     for text in (caplog.text, str(raised.value), repr(raised.value), repr(store), repr(session())):
         assert "canary%" not in text
         assert "canary/@" not in text
@@ -154,24 +203,20 @@ async def test_what_is_written_outlives_the_process(place: Place, store: Store) 
     assert [record.id for record in await later.sessions.page()] == ["one"]
 
 
-async def test_a_file_that_is_no_database_is_told(tmp_path: Path) -> None:
+async def test_a_file_that_is_no_database_is_told(begin: Begin, tmp_path: Path) -> None:
     (tmp_path / FILE).write_bytes(b"not a database, but long enough to be looked at as one" * 50)
-    store = build_store(contract.Store(type="Embedded"), url=None, state_directory=tmp_path)
-    store.start()
+    store = begin(EMBEDDED, tmp_path)
     await until(lambda: "not a database" in store._database._trouble, what="the trouble told")
     with pytest.raises(StoreUnavailableError, match="not a database"):
         await store.sessions.page()
-    await store.close()
 
 
-async def test_a_directory_that_cannot_be_made_is_told(tmp_path: Path) -> None:
+async def test_a_directory_that_cannot_be_made_is_told(begin: Begin, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    store = build_store(contract.Store(type="Embedded"), url=None, state_directory=tmp_path / "file" / "state")
-    store.start()
+    store = begin(EMBEDDED, tmp_path / "file" / "state")
     with pytest.raises(StoreUnavailableError):
         await store.sessions.page()
     await until(lambda: "Not a directory" in store._database._trouble, what="the trouble told")
-    await store.close()
 
 
 async def test_calls_are_counted_and_timed(place: Place) -> None:

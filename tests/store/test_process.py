@@ -41,6 +41,8 @@ def test_an_embedded_store_is_made_in_the_state_directory(make: Make, tmp_path: 
     mount(gateway, store=EMBEDDED)
     gateway.start("--state-dir", str(tmp_path / "state"))
     eventually(lambda: gateway.metric("claude_gateway_store_available") == 1, what="the store available")
+    of_store = [line["event"] for line in gateway.logs() if line["event"].startswith("store.")]
+    assert of_store == ["store.migrated", "store.available"]
     assert (tmp_path / "state" / "store.sqlite3").stat().st_mode & 0o777 == 0o600
     gateway.signal("SIGINT")
     assert gateway.wait_for_exit() == 0
@@ -78,6 +80,19 @@ def test_a_store_that_is_away_does_not_stop_a_gateway(make: Make) -> None:
     assert "pw-canary-92" not in gateway.log_text() + gateway.metrics_text()
     gateway.signal("SIGINT")
     assert gateway.wait_for_exit() == 0
+
+
+def test_a_store_that_falls_silent_does_not_hold_up_the_end(make: Make, own_postgres: PostgresServer) -> None:
+    gateway = make()
+    mount(gateway, url=own_postgres.url(own_postgres.database()))
+    gateway.start()
+    eventually(lambda: gateway.metric("claude_gateway_store_available") == 1, what="the store available")
+    own_postgres.pause()
+    try:
+        gateway.signal("SIGINT")
+        assert gateway.wait_for_exit(deadline=10) == 0
+    finally:
+        own_postgres.resume()
 
 
 def test_pods_share_a_store_and_leave_it(make: Make, postgres: PostgresServer) -> None:

@@ -20,11 +20,16 @@ OPERATION_SECONDS: Final = 5.0
 """For one call, connecting included."""
 FAILURES: Final = (DBAPIError, PoolTimeoutError, OSError, TimeoutError)
 """What a database that is away, full, read-only or otherwise of no use leads to; a driver may add its own."""
+LEAVE_SECONDS: Final = 1.0
+"""For the server's good-bye to each connection that is left."""
 MAX_MESSAGE: Final = 300
 READ_ONLY_STATE: Final = "25006"
 """SQLSTATE of a write on a standby: after a failover the connections still lead to the server that was the primary."""
 
 T = TypeVar("T")
+
+# What the pool has to say of connections that broke is a page for each; one line of ours says it for all.
+logging.getLogger("sqlalchemy.pool").setLevel(logging.CRITICAL)
 
 
 class Kind(Protocol):
@@ -66,9 +71,7 @@ class Database:
         self._metrics = metrics
         self._engine = kind.engine(pooled=True)
         self._transactions = kind.transactional(self._engine)
-        self._calls = 0
-        self._idle = asyncio.Event()
-        self._idle.set()
+        self._calls: set[asyncio.Task[Any]] = set()
         self._available: bool | None = None
         self._trouble = "its tables are not made yet"
 
@@ -132,23 +135,28 @@ class Database:
         return text[:MAX_MESSAGE]
 
     async def close(self) -> None:
-        """Waits for the calls that are under way, at most as long as one may take."""
-        try:
-            async with asyncio.timeout(OPERATION_SECONDS):
-                await self._idle.wait()
-                await self._engine.dispose()
-        except self.kind.failures as error:
-            log.info("the store was left: %s", self.told(error), extra={"event": "store.left"})
+        """Waits for the calls that are under way, and leaves the database; at most as long as a call may take."""
+        if self._calls:
+            await asyncio.wait(self._calls, timeout=OPERATION_SECONDS)
+        leaving = asyncio.create_task(self._engine.dispose())
+        await asyncio.wait({leaving}, timeout=LEAVE_SECONDS)
+        leaving.cancel()
+        await asyncio.gather(leaving, return_exceptions=True)
 
     async def _measured(self, operation: str, work: Callable[[], Awaitable[T]]) -> T:
         if not self.ready:
             raise StoreUnavailableError(f"the store cannot be used: {self._trouble}")
         started = time.perf_counter()
-        self._calls += 1
-        self._idle.clear()
+        # A task of its own: a connection that hangs takes seconds more to be given up than a caller should wait, and
+        # a caller that leaves should not cost the pool a connection.
+        call = asyncio.create_task(_bounded(work))
+        self._calls.add(call)
+        call.add_done_callback(self._ended)
         try:
-            async with asyncio.timeout(OPERATION_SECONDS):
-                result = await work()
+            await asyncio.wait({call}, timeout=OPERATION_SECONDS)
+            if not call.done():
+                raise TimeoutError
+            result = call.result()
         except IntegrityError:
             raise
         except self.kind.failures as error:
@@ -162,9 +170,16 @@ class Database:
             return result
         finally:
             self._metrics.finished(operation, time.perf_counter() - started)
-            self._calls -= 1
-            if not self._calls:
-                self._idle.set()
+
+    def _ended(self, call: asyncio.Task[Any]) -> None:
+        self._calls.discard(call)
+        if not call.cancelled():
+            call.exception()  # read by the caller, unless that one waits no longer
 
     def _seen(self, *, available: bool) -> None:
         self._available = self._metrics.available = available
+
+
+async def _bounded(work: Callable[[], Awaitable[T]]) -> T:
+    async with asyncio.timeout(OPERATION_SECONDS):
+        return await work()

@@ -1,6 +1,7 @@
 """Brings the schema to HEAD: once, by whichever pod comes first."""
 
 import asyncio
+import logging
 from typing import Final
 
 from sqlalchemy import Connection, text
@@ -8,6 +9,8 @@ from sqlalchemy import inspect as inspected
 
 from gateway_proxy.store.database import Database, Kind
 from gateway_proxy.store.tables import HEAD, VERSION_TABLE
+
+log = logging.getLogger(__name__)
 
 MIGRATION_SECONDS: Final = 60.0
 """For all steps together, waiting for another pod's included."""
@@ -22,6 +25,7 @@ async def migrate(database: Database) -> None:
         return
     # Alembic is slow and blocks: it gets a thread and an event loop of its own.
     await asyncio.to_thread(lambda: asyncio.run(_upgraded(database.kind)))
+    log.info("the store's tables are at step %s", HEAD, extra={"event": "store.migrated"})
 
 
 def _is_current(connection: Connection) -> bool:
@@ -41,6 +45,7 @@ async def _upgraded(kind: Kind) -> None:
 
 
 def _upgrade(connection: Connection, lock: str | None) -> None:
+    logging.getLogger("alembic").setLevel(logging.WARNING)
     from alembic.config import Config
     from alembic.migration import MigrationContext
     from alembic.operations import Operations

@@ -20,7 +20,7 @@ log = logging.getLogger(__name__)
 BEAT_SECONDS: Final = 5.0
 """A third of what makes a silent pod count as gone."""
 BEAT_RETRY_SECONDS: Final = 1.0
-END_SECONDS: Final = 2.0
+END_SECONDS: Final = 1.0
 """For the last words to the database when the process ends: of the ten that a pod has beside its drain."""
 
 
