@@ -1,13 +1,15 @@
 """The way back from the identity provider: replays, states and codes of others, other issuers, other browsers."""
 
+import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
 import pytest
 from tests.standins.gateway import eventually
-from tests.standins.identity_provider import IdentityProvider
+from tests.standins.identity_provider import Asked, IdentityProvider
 from tests.standins.raw_client import Response, fetch
 from tests.standins.sign_in import FORM, Device, SignInWorld, oidc, tokens_of
 
@@ -214,11 +216,9 @@ def test_asking_for_the_head_alone_uses_nothing_up(world: SignInWorld) -> None:
         "",
     ],
 )
-def test_an_address_that_a_provider_makes_up_breaks_nothing(
-    tmp_path: Path, idp: IdentityProvider, address: object
-) -> None:
-    idp.discovery["authorization_endpoint"] = address
-    with SignInWorld(tmp_path / "world", idp) as world:
+def test_an_address_that_a_provider_makes_up_breaks_nothing(tmp_path: Path, address: object) -> None:
+    with IdentityProvider() as idp, SignInWorld(tmp_path / "world", idp) as world:
+        idp.discovery["authorization_endpoint"] = address
         device = eventually(lambda: sign_in_begun(world), what="the store made ready")
         page = world.approve(device)
         assert page.status == 503
@@ -227,3 +227,38 @@ def test_an_address_that_a_provider_makes_up_breaks_nothing(
 
 def sign_in_begun(world: SignInWorld) -> Device | None:
     return world.begin() if world.post("/oauth/device_authorization", {}).status == 200 else None
+
+
+def test_a_callback_that_is_loaded_again_meanwhile_gets_the_same_answer(
+    world: SignInWorld, idp: IdentityProvider
+) -> None:
+    """A person who presses reload: the provider takes the code once, and they are signed in."""
+    device = world.begin()
+    trip = Trip(world, device)
+    code = trip.code()
+    before = idp.asked("/token")
+    go_on = threading.Event()
+
+    def slowly(asked: Asked) -> Any:
+        assert go_on.wait(15)
+        return idp._token(asked)
+
+    idp.answers["/token"] = slowly
+    with ThreadPoolExecutor(2) as threads:
+        loads = [threads.submit(trip.back, code=code)]
+        idp.wait_for(lambda: idp.asked("/token") > before, what="the code")
+        loads.append(threads.submit(trip.back, code=code))
+        eventually(lambda: len(world.gateway.audit("device.verify")) >= 1, what="both on their way")
+        go_on.set()
+        pages = [load.result() for load in loads]
+    assert pages[0].status == 200
+    assert pages[1].status in (200, 400), "400 where it came too late to share"
+    tokens_of(world.poll(device))
+
+
+def test_a_code_that_the_provider_does_not_take_leaves_the_sign_in_open(world: SignInWorld) -> None:
+    device = world.begin()
+    assert Trip(world, device).back(code="made-up").status == 403
+    assert still_waits(world, device)
+    again = Trip(world, device)
+    assert again.back(code=again.code()).status == 200

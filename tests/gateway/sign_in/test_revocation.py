@@ -123,3 +123,12 @@ def test_an_admin_key_ends(world: SignInWorld) -> None:
     assert asks(world, x_api_key=ADMIN_KEY).status == 401
     assert hashlib.sha256(ADMIN_KEY.encode()).hexdigest() not in world.gateway.audit_text()
     assert base64.b64encode(ADMIN_KEY.encode()).decode() not in world.gateway.log_text()
+
+
+def test_a_pod_that_starts_learns_what_was_ended_before(world: SignInWorld) -> None:
+    ended, lives = world.sign_in(), world.sign_in()
+    assert world.post("/oauth/revoke", {"token": ended.access}).status == 200
+    world.pods[1].stop()
+    world.start()
+    assert world.models(lives.access, pod=1).status == 200, "sessions outlive pods"
+    eventually(lambda: world.models(ended.access, pod=1).status == 401, what="the new pod refuses it", deadline=10)

@@ -14,6 +14,8 @@ from gateway_proxy.web.responses import Response
 if TYPE_CHECKING:
     from gateway_proxy.identity.oidc.client import IdentityProviderClient, SignedIn
 
+_CODE_USED: Final = "SignInCodeRefused"
+"""A page that was loaded twice: the other load of it may be about to succeed."""
 _DENIED: Final = "access_denied"
 _PASSING: Final = frozenset({"server_error", "temporarily_unavailable"})
 
@@ -32,7 +34,7 @@ async def arrive(visit: Visit) -> Response:
         raise _refused(visit, trip, "OtherBrowser")
     if "error" in fields or not fields.get("code"):
         return await _failed(visit, trip)
-    return await visit.finished(_exchanged(visit, trip, provider, state))
+    return await visit.finished(lambda: _exchanged(visit, trip, provider, state), of=state)
 
 
 async def _exchanged(visit: Visit, trip: Trip, provider: "IdentityProviderClient", state: str) -> Response:
@@ -48,7 +50,8 @@ async def _exchanged(visit: Visit, trip: Trip, provider: "IdentityProviderClient
     except SignInRefusedError as error:
         visit.services.sign_in_metrics.ended("Refused")
         _tell(visit, trip, "refused", reason=error.reason)
-        await visit.store.sign_ins.deny(trip.sign_in_id, visit.now)
+        if error.reason != _CODE_USED:
+            await visit.store.sign_ins.deny(trip.sign_in_id, visit.now)
         raise
     except ProviderUnavailableError as error:
         _tell(visit, trip, "failed", reason=error.reason)

@@ -12,6 +12,7 @@ from gateway_proxy.client_request import ClientRequest
 from gateway_proxy.config.live import LiveConfiguration
 from gateway_proxy.errors import GatewayError
 from gateway_proxy.identity.oidc.failures import IdentityProviderError, ProviderUnavailableError
+from gateway_proxy.identity.sessions import codes
 from gateway_proxy.identity.sessions.signing import NoSigningKeyError
 from gateway_proxy.inference.intake import Intake
 from gateway_proxy.server import Handler
@@ -70,9 +71,12 @@ class Visit:
     def limits(self) -> SignInLimits:
         return self.endpoints.limits
 
-    async def finished(self, work: Coroutine[Any, Any, Response]) -> Response:
-        """Brings work to its end although the client goes: what an identity provider gives out, it gives once."""
-        return await self.endpoints.finished(work)
+    async def finished(self, work: Callable[[], Coroutine[Any, Any, Response]], *, of: str) -> Response:
+        """Brings work to its end although the client goes: what an identity provider gives out, it gives once.
+
+        `of`: the code or token that the work uses up. Who comes with the same one meanwhile gets the same answer.
+        """
+        return await self.endpoints.finished(work, codes.digest(of))
 
     async def body(self, max_bytes: int) -> bytes:
         """Raises GatewayError: 408, 413, 415, 429, 400."""
@@ -97,7 +101,7 @@ class Endpoints:
         self._services = services
         self.intake = intake
         self.limits = SignInLimits()
-        self._unfinished: set[asyncio.Task[Any]] = set()
+        self._unfinished: dict[bytes, asyncio.Task[Response]] = {}
 
     def handler(self, audience: Audience, methods: Mapping[str, Answer]) -> Handler:
         """HEAD is answered as GET: the server leaves the body out."""
@@ -126,16 +130,17 @@ class Endpoints:
 
         return handle
 
-    async def finished(self, work: Coroutine[Any, Any, Response]) -> Response:
-        task = asyncio.create_task(work)
-        self._unfinished.add(task)
-        task.add_done_callback(self._done)
+    async def finished(self, work: Callable[[], Coroutine[Any, Any, Response]], key: bytes) -> Response:
+        task = self._unfinished.get(key)
+        if task is None:
+            task = self._unfinished[key] = asyncio.create_task(work())
+            task.add_done_callback(lambda done: self._done(key, done))
         return await asyncio.shield(task)
 
-    def _done(self, task: "asyncio.Task[Any]") -> None:
-        self._unfinished.discard(task)
+    def _done(self, key: bytes, task: "asyncio.Task[Response]") -> None:
+        del self._unfinished[key]
         if not task.cancelled():
-            task.exception()  # who asked has gone, and nobody else is told
+            task.exception()  # who asked may have gone, and then nobody else is told
 
     async def _visit(self, request: ClientRequest, audience: Audience) -> Visit:
         services = self._services

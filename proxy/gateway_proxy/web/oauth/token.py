@@ -25,12 +25,12 @@ async def give(visit: Visit) -> Response:
         code = visit.fields.get("device_code")
         if not code:
             raise oauth.missing_field("device_code")
-        return await visit.finished(_for_code(visit, code))
+        return await visit.finished(lambda: _for_code(visit, code), of=code)
     if grant == "refresh_token":
         token = visit.fields.get("refresh_token")
         if not token:
             raise oauth.missing_field("refresh_token")
-        return await visit.finished(_for_refresh_token(visit, token))
+        return await visit.finished(lambda: _for_refresh_token(visit, token), of=token)
     raise oauth.missing_field("grant_type") if not grant else oauth.unsupported_grant_type()
 
 
