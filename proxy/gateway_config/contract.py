@@ -83,16 +83,26 @@ class Timeouts(Part):
     idle_seconds: float = Field(gt=0, description="Longest silence inside a response.")
 
 
+class Health(Part):
+    """When an upstream that fails with a model is moved behind the others."""
+
+    failures_before_cool_down: int = Field(default=3, gt=0, description="In a row.")
+    cool_down_seconds: float = Field(default=30, gt=0, description="A longer Retry-After is honoured.")
+
+
 class Upstream(Part):
     """One ProviderBinding."""
 
     name: ObjectName
     type: Literal["Anthropic"]
     priority: int
+    weight: int = Field(default=1, gt=0, description="Share of the sessions among those of equal priority.")
     base_url: str = Field(description="Without a trailing slash; `/v1/messages` is appended.")
     credential: Credential
     models: dict[str, str] = Field(description="Canonical model id → the id that this upstream knows it by.")
     timeouts: Timeouts
+    health: Health = Health()
+    max_concurrent_requests: int = Field(default=0, ge=0, description="Of one pod; 0: unbounded.")
 
 
 class Match(Part):

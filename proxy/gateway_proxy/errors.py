@@ -362,6 +362,15 @@ def overloaded(headers: Mapping[str, str] | None = None) -> GatewayError:
     return _error(529, "the upstream is at capacity: try again shortly", reason="Overloaded", headers=headers)
 
 
+def upstreams_full() -> GatewayError:
+    return _error(
+        529,
+        "the upstreams have as many requests open as they may: try again shortly",
+        reason="UpstreamsFull",
+        headers={"retry-after": "1"},
+    )
+
+
 def all_upstreams_failed(attempted: int) -> GatewayError:
     return _error(502, f"all upstreams failed ({attempted} attempted)", reason="UpstreamsFailed")
 

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 from tests.local import running
-from tests.local.running import POLICY, SECRET, SMALLEST
+from tests.local.running import BINDING, POLICY, SECRET, SMALLEST
 
 KEYS = "examples/02-developer-keys"
 LOCKED = "examples/04-locked-down"
@@ -25,6 +25,24 @@ def test_a_route() -> None:
     assert "route     claude-sonnet-5-5[1m] is claude-sonnet-5-5\n" in result.stdout
     first = result.stdout.index("1. claude/anthropic-team as claude-sonnet-5-5 (priority 200)")
     assert first < result.stdout.index("2. claude/anthropic-reserve as claude-sonnet-5-5 (priority 100)")
+
+
+def test_a_route_with_shares_and_bounds(tmp_path: Path) -> None:
+    heavy = "  weight: 3\n  maxConcurrentRequests: 20\n  health: {failuresBeforeCoolDown: 1, coolDown: 1m}\n"
+    other = BINDING.replace("name: anthropic", "name: zebra", 1) + heavy
+    manifests = running.write(tmp_path / "m", SMALLEST | {"secret.yaml": SECRET, "other.yaml": other})
+    arguments = ("explain", manifests, "--user", "alice", "--model", "claude-sonnet-5-5")
+    out = running.run(*arguments).stdout
+    assert "(priority 0), 25% of the sessions (weight 1), behind the others for 30 s after 3 failures" in out
+    assert (
+        "2. claude/zebra as claude-sonnet-5-5 (priority 0), 75% of the sessions (weight 3), "
+        "at most 20 requests at once in a pod, behind the others for 60 s after 1 failure" in out
+    )
+    hops = json.loads(running.run(*arguments, "-o", "json").stdout)["model"]["route"]
+    assert [(hop["weight"], hop["share"], hop["max_concurrent_requests"]) for hop in hops] == [
+        (1, 0.25, 0),
+        (3, 0.75, 20),
+    ]
 
 
 def test_who_is_denied_and_why() -> None:

@@ -71,6 +71,18 @@ def test_upstreams_come_by_priority_then_by_name() -> None:
     assert names.index("claude/a") < names.index("claude/b")
 
 
+def test_weight_health_and_requests_at_once() -> None:
+    said = {"weight": 3, "health": {"failuresBeforeCoolDown": 5, "coolDown": "1m30s"}, "maxConcurrentRequests": 20}
+    result = compiled(binding("a", **said), binding("b"), policy(), secret())
+    assert result.configuration is not None
+    found, usual = result.configuration.upstreams
+    assert (found.weight, found.max_concurrent_requests) == (3, 20)
+    assert (found.health.failures_before_cool_down, found.health.cool_down_seconds) == (5, 90)
+    assert (usual.weight, usual.max_concurrent_requests) == (1, 0)
+    assert (usual.health.failures_before_cool_down, usual.health.cool_down_seconds) == (3, 30)
+    assert not [one for one in result.findings if one.reason == "NotImplemented"]
+
+
 def test_an_oauth_token_and_an_address_of_its_own() -> None:
     anthropic = {"baseURL": "https://gateway.corp.example/anthropic/", "oauthTokenSecretRef": KEY_REF}
     timeouts = {"connect": "1s", "firstByte": "1m30s", "idle": "1500ms"}

@@ -65,12 +65,17 @@ def test_a_store_of_its_own_is_enough() -> None:
 
 def test_fields_of_later_versions_are_told() -> None:
     found = lint(
-        snapshot(gateway(spend={"multiplier": "2", "retention": "800h"}), binding(weight=3), policy(), secret())
+        snapshot(
+            gateway(spend={"multiplier": "2", "retention": "800h"}),
+            binding(forwardUserIdentity=True),
+            policy(),
+            secret(),
+        )
     )
     assert {(each.ref.kind, each.path, each.reason, each.severity) for each in found} == {
         ("GatewayDeployment", "spec.spend.multiplier", "NotImplemented", Severity.WARNING),
         ("GatewayDeployment", "spec.spend.retention", "NotImplemented", Severity.WARNING),
-        ("ProviderBinding", "spec.weight", "NotImplemented", Severity.WARNING),
+        ("ProviderBinding", "spec.forwardUserIdentity", "NotImplemented", Severity.WARNING),
     }
 
 

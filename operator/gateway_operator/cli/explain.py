@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from gateway_config.callers import Caller
     from gateway_config.contract import IdentityProvider, WorkloadIssuer
     from gateway_operator.compiler import Explanation
+    from gateway_operator.compiler.explain import Hop
 
 LABEL_WIDTH = 10
 _LIMITS = {
@@ -196,6 +197,13 @@ def _settings_rows(explanation: "Explanation") -> list[tuple[str, str]]:
     return rows
 
 
+def _hop_details(hop: "Hop") -> str:
+    share = f", {hop.share:.0%} of the sessions (weight {hop.weight})" if hop.share < 1 else ""
+    most = f", at most {hop.max_concurrent_requests} requests at once in a pod" if hop.max_concurrent_requests else ""
+    failures = f"{hop.failures_before_cool_down} failure{'s' if hop.failures_before_cool_down > 1 else ''}"
+    return f"{share}{most}, behind the others for {hop.cool_down_seconds:g} s after {failures}"
+
+
 def _route_rows(explanation: "Explanation") -> list[tuple[str, str]]:
     answer = explanation.model
     if answer is None:
@@ -203,7 +211,7 @@ def _route_rows(explanation: "Explanation") -> list[tuple[str, str]]:
     known = f"{answer.asked} is {answer.id}" if answer.id and answer.id != answer.asked else answer.asked
     rows = [("route", known)]
     rows += [
-        ("route", f"  {number}. {hop.upstream} as {hop.model} (priority {hop.priority})")
+        ("route", f"  {number}. {hop.upstream} as {hop.model} (priority {hop.priority}){_hop_details(hop)}")
         for number, hop in enumerate(answer.route, 1)
     ]
     rows += [("route", f"  not {skipped.upstream}: {skipped.why}") for skipped in answer.skipped]

@@ -3,7 +3,7 @@
 from typing import Literal
 
 from gateway_config.canonical import sha256_hex
-from gateway_config.contract import Credential, Egress, Timeouts, Upstream
+from gateway_config.contract import Credential, Egress, Health, Timeouts, Upstream
 from gateway_operator.api.v1alpha1 import ProviderBinding
 from gateway_operator.api.v1alpha1.conditions import Reason
 from gateway_operator.api.v1alpha1.provider_binding import ProviderBindingSpec
@@ -61,6 +61,7 @@ def compile_binding(
         name=name,
         type="Anthropic",
         priority=spec.priority,
+        weight=spec.weight,
         base_url=base_url,
         credential=Credential(kind=kind, name=name, sha256=sha256_hex(result.value.encode())),
         models=models,
@@ -69,6 +70,11 @@ def compile_binding(
             first_byte_seconds=spec.timeouts.first_byte.seconds,
             idle_seconds=spec.timeouts.idle.seconds,
         ),
+        health=Health(
+            failures_before_cool_down=spec.health.failures_before_cool_down,
+            cool_down_seconds=spec.health.cool_down.seconds,
+        ),
+        max_concurrent_requests=spec.max_concurrent_requests,
     )
     return result
 

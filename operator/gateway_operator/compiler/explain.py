@@ -1,5 +1,6 @@
 """Who may do what, why, and which object said so: the answer that the proxy would give, taken apart."""
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -33,7 +34,7 @@ class ExplainedModel:
     """In the order tried; empty: granted, but served by nothing that is open to the caller."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Hop:
     """One upstream of a route."""
 
@@ -41,6 +42,13 @@ class Hop:
     model: str
     """The id that the upstream knows the model by."""
     priority: int
+    weight: int
+    share: float
+    """Of the sessions that come to this priority, those that begin here: 1 where no other has the priority."""
+    max_concurrent_requests: int
+    """Of one pod; 0: unbounded."""
+    failures_before_cool_down: int
+    cool_down_seconds: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +65,8 @@ class ModelAnswer:
     id: str | None
     """Canonical; None when the name means no model of this gateway."""
     route: tuple[Hop, ...] = ()
-    """Tried in this order. Empty: the request is refused."""
+    """Tried in this order, except that each session has an order of its own among equal priorities. Empty: the request
+    is refused."""
     skipped: tuple[SkippedUpstream, ...] = ()
     sentence: str | None = None
     """What the developer would read; None when the request goes through."""
@@ -205,10 +214,26 @@ def _models(configuration: Configuration, policy: Policy) -> tuple[ExplainedMode
 
 
 def _route(configuration: Configuration, policy: Policy, model: str) -> tuple[Hop, ...]:
-    return tuple(
-        Hop(upstream.name, upstream.models[model], upstream.priority)
+    serving = [
+        upstream
         for upstream in configuration.upstreams
         if model in upstream.models and (policy.upstreams is None or upstream.name in policy.upstreams)
+    ]
+    weights: Counter[int] = Counter()
+    for upstream in serving:
+        weights[upstream.priority] += upstream.weight
+    return tuple(
+        Hop(
+            upstream=upstream.name,
+            model=upstream.models[model],
+            priority=upstream.priority,
+            weight=upstream.weight,
+            share=upstream.weight / weights[upstream.priority],
+            max_concurrent_requests=upstream.max_concurrent_requests,
+            failures_before_cool_down=upstream.health.failures_before_cool_down,
+            cool_down_seconds=upstream.health.cool_down_seconds,
+        )
+        for upstream in serving
     )
 
 

@@ -16,6 +16,7 @@ from gateway_proxy.identity.developer_keys import DeveloperKeys
 from gateway_proxy.identity.principal import Principal
 from gateway_proxy.identity.sessions.signing import SigningKeys
 from gateway_proxy.identity.sessions.tokens import SessionTokens
+from gateway_proxy.inference.standing import Binding
 from gateway_proxy.outbound.client import Outbound
 from gateway_proxy.policy.effective import EffectivePolicy, ModelGrant
 from gateway_proxy.policy.settings_document import SettingsDocuments
@@ -33,11 +34,12 @@ MAX_CACHED_PRINCIPALS: Final = 20_000
 
 
 class _Built(NamedTuple):
-    """A client, and what it was built from."""
+    """A client and its standing, and what they were built from."""
 
     upstream: Upstream
     credential: str
     client: UpstreamClient
+    binding: Binding
 
 
 class LiveConfiguration:
@@ -81,8 +83,9 @@ class LiveConfiguration:
             self.built_store = stores.built(bundle, previous.built_store if previous is not None else None)
         self._built = _clients(bundle, pools=pools, previous=previous)
         self.upstreams: tuple[UpstreamClient, ...] = tuple(built.client for built in self._built.values())
-        """In the order to try."""
+        """By priority, then by name."""
         self._clients = {name: built.client for name, built in self._built.items()}
+        self.bindings = {name: built.binding for name, built in self._built.items()}
         self._series = series
         self.signing_keys = SigningKeys(configuration.signing_keys, bundle.credentials)
         self.session_tokens = SessionTokens(configuration, self.signing_keys, revoked=revoked)
@@ -122,6 +125,16 @@ class LiveConfiguration:
             raise errors.access_denied(policy.name)
         return found
 
+    def is_admin(self, principal: Principal) -> bool:
+        """Whether a group makes the caller an admin: only of who signed in with an identity provider, for the groups of
+        developer keys and workloads are chosen by whoever makes them."""
+        caller = principal.caller
+        return (
+            caller is not None
+            and caller.identity_provider is not None
+            and not caller.groups.isdisjoint(self.configuration.admin_groups)
+        )
+
     def renumbered(self, sequence: int) -> "LiveConfiguration":
         """The same configuration, caches included, under another sequence number."""
         twin = copy(self)
@@ -147,6 +160,7 @@ class LiveConfiguration:
                     configuration=self.configuration,
                     names=self.names,
                     clients=self._clients,
+                    bindings=self.bindings,
                     series=self._series,
                 )
             found = self._policies[policy.name] = EffectivePolicy(policy, grant)
@@ -155,18 +169,20 @@ class LiveConfiguration:
 
 def _clients(bundle: Bundle, *, pools: Pools, previous: LiveConfiguration | None) -> dict[str, _Built]:
     """Clients by upstream name. One whose definition, credential and egress are as before is taken over, with its
-    warm connections."""
+    warm connections and its standing; others begin as healthy ones."""
     configuration = bundle.configuration
-    before = previous._built if previous is not None and previous.configuration.egress == configuration.egress else {}
+    before = previous._built if previous is not None else {}
+    same_egress = previous is not None and previous.configuration.egress == configuration.egress
     built: dict[str, _Built] = {}
     for upstream in configuration.upstreams:
         credential = bundle.credentials[upstream.credential.name]
         old = before.get(upstream.name)
-        if old is not None and old.upstream == upstream and old.credential == credential:
+        if old is not None and same_egress and old.upstream == upstream and old.credential == credential:
             built[upstream.name] = old
         else:
             client = build(upstream, credential, configuration.egress, pools)
-            built[upstream.name] = _Built(upstream, credential, client)
+            binding = Binding(upstream, occupancy=old.binding.occupancy if old is not None else None)
+            built[upstream.name] = _Built(upstream, credential, client, binding)
     return built
 
 

@@ -14,17 +14,20 @@ from gateway_proxy.drain import Drain
 from gateway_proxy.errors import GatewayError
 from gateway_proxy.identity.principal import Principal
 from gateway_proxy.inference import safeguards, tags
+from gateway_proxy.inference.attempts import Answer, Decision
 from gateway_proxy.inference.body import scan
 from gateway_proxy.inference.headers import passed_headers
 from gateway_proxy.inference.intake import Intake
 from gateway_proxy.inference.relay import EventRelay, RawRelay
-from gateway_proxy.inference.routing import Answer, Router
+from gateway_proxy.inference.routing import Router
 from gateway_proxy.policy.effective import AllowedModel
 from gateway_proxy.spend.meter import StreamMeter, Usage, meter_json, meter_json_at_once
 from gateway_proxy.telemetry.audit import AuditLog, inference_line, refusal_line
 from gateway_proxy.telemetry.metrics import Metrics
 from gateway_proxy.timeouts import Timeouts
 
+DEBUG_HEADER: Final = "x-gateway-debug"
+"""With the value 1, an admin who signed in is told which upstream answered."""
 CLIENT_GONE: Final = 499
 """What audit lines and metrics say for a client that left before its answer began."""
 
@@ -79,6 +82,7 @@ class _Run:
         "_began",
         "_billing",
         "_counting",
+        "_decision",
         "_ending",
         "_first_byte",
         "_inference",
@@ -88,6 +92,7 @@ class _Run:
         "_relay",
         "_request",
         "_stream",
+        "_tells_upstream",
     )
 
     def __init__(self, inference: Inference, request: ClientRequest, *, metered: bool) -> None:
@@ -102,6 +107,10 @@ class _Run:
         self._admission: Admission | None = None
         self._allowed: AllowedModel | None = None
         self._billing: tags.Billing | None = None
+        self._decision: Decision | None = None
+        """None where there is nothing to choose."""
+        self._tells_upstream = False
+        """Whether the client is told which upstream answered."""
         self._answer: Answer | None = None
         self._relay: EventRelay | RawRelay | None = None
         self._ending: GatewayError | None = None
@@ -145,8 +154,19 @@ class _Run:
                 )
             self._allowed = allowed
             stream = self._stream = members.stream
+            if configuration.admin_groups and headers.get(DEBUG_HEADER) == "1":
+                self._tells_upstream = live.is_admin(principal)
+            if len(allowed.routes) > 1:
+                self._decision = Decision()
             self._answer = await inference.router.answer(
-                allowed.routes, request, members, principal=principal, model=model, stream=stream
+                allowed,
+                request,
+                members,
+                principal=principal,
+                model=model,
+                stream=stream,
+                metered=self._metered,
+                decision=self._decision,
             )
             if not self._replied():
                 await self._relayed()
@@ -164,7 +184,7 @@ class _Run:
                 self._end_admission(self._admission)
             answer = self._answer
             if answer is not None:
-                answer.exchange.abort()
+                answer.close()
 
     def _end_admission(self, admission: Admission) -> None:
         if self._counting is None or self._counting.done():
@@ -188,15 +208,25 @@ class _Run:
         if body is None:
             return False
         framing = b"" if head.status in (204, 304) else b"content-length: %d\r\n" % len(body)
-        request.write(request.head(head.status, passed_headers(head), framing) + body)
+        request.write(request.head(head.status, self._lines(answer), framing) + body)
         self._account_whole(body)
         return True
+
+    def _lines(self, answer: Answer) -> list[bytes]:
+        """The header lines of an upstream's answer for the client."""
+        lines = passed_headers(answer.head)
+        if self._tells_upstream:
+            told = f"x-gateway-upstream: {answer.route.client.name}"
+            if self._decision is not None:
+                told += f"; attempts={self._decision.attempts}; why={self._decision.why}"
+            lines.append(f"{told}\r\n".encode())
+        return lines
 
     async def _relayed(self) -> None:
         answer, request = self._answer, self._request
         assert answer is not None
         head = answer.head
-        lines = passed_headers(head)
+        lines = self._lines(answer)
         if answer.events:
             meter = StreamMeter()
             events = EventRelay(request, answer.exchange, meter, timeouts=self._inference.timeouts)
@@ -324,6 +354,7 @@ class _Run:
                 session_id=request.headers.get("x-claude-code-session-id"),
                 client=request.client,
                 billing=self._billing,
+                decision=self._decision,
                 outcome=outcome,
             )
         )

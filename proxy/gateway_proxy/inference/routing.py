@@ -3,14 +3,16 @@
 import asyncio
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from gateway_proxy import errors
 from gateway_proxy.client_request import ClientRequest
 from gateway_proxy.identity.principal import Principal
+from gateway_proxy.inference.affinity import affinity_key, in_order
+from gateway_proxy.inference.attempts import COOLING_DOWN, FULL, Answer, Decision, Failures
 from gateway_proxy.inference.body import Members
-from gateway_proxy.policy.effective import Route
+from gateway_proxy.policy.effective import AllowedModel, Route
 from gateway_proxy.upstream.errors import (
     ConnectError,
     FirstByteTimeoutError,
@@ -20,6 +22,7 @@ from gateway_proxy.upstream.errors import (
 )
 from gateway_proxy.upstream.exchange import Exchange
 from gateway_proxy.upstream.head import ResponseHead
+from gateway_proxy.upstream.retry_after import retry_after_seconds
 
 log = logging.getLogger(__name__)
 
@@ -27,123 +30,170 @@ BUFFERED_LIMIT: Final = 1024 * 1024
 """Bytes of an answer that is no stream, held until it is whole: until then another upstream may still answer."""
 _LOG_SECONDS: Final = 10.0
 """Of each upstream and reason, one line in this time: an upstream that is down fails every request."""
-_CAPACITY: Final = frozenset({503, 529})
 _UNTIL_REPAIRED: Final = frozenset({"401", "403", RefusedAddressError.reason})
 """Failures that last until an administrator acts."""
 _NAMES_NO_HEADER: Final = ("keep-alive", "close")
 _EVENT_STREAM: Final = b"text/event-stream"
 
 
-class Answer:
-    """The answer that goes to the client."""
-
-    __slots__ = ("body", "events", "exchange", "head", "route", "silent")
-
-    def __init__(
-        self, route: Route, exchange: Exchange, head: ResponseHead, body: bytes | None, *, events: bool, silent: bool
-    ) -> None:
-        self.route = route
-        self.exchange = exchange
-        self.head = head
-        self.body = body
-        """The whole payload, or None: it is still to be taken from the exchange."""
-        self.events = events
-        """Whether it is a stream of plain server-sent events."""
-        self.silent = silent
-        """Whether such a stream has been silent since its head."""
-
-
-class Failures:
-    """What the attempts of one request came to, and which of it the client gets when none is left."""
-
-    __slots__ = ("_attempts", "_capacity", "_kept")
-
-    def __init__(self) -> None:
-        self._attempts = 0
-        self._capacity: dict[str, str] | None = None
-        self._kept: dict[int, Answer] = {}
-
-    def status(self, answer: Answer) -> None:
-        self._attempts += 1
-        status = answer.head.status
-        if status in _CAPACITY:
-            self._capacity = {
-                name: value.decode("latin-1")
-                for name in ("retry-after", "x-should-retry")
-                if (value := answer.head.get(name.encode())) is not None
-            }
-        elif status < 500 or status == 501:
-            self._kept[401 if status == 403 else status] = answer
-
-    def error(self) -> None:
-        self._attempts += 1
-
-    def final(self) -> Answer:
-        """The last 429, else the last 401 or 403, the last 404, the last 501; else raises 529 where an upstream was
-        at capacity, or 502."""
-        for status in (429, 401, 404, 501):
-            if status in self._kept:
-                return self._kept[status]
-        if self._capacity is not None:
-            raise errors.overloaded(self._capacity)
-        raise errors.all_upstreams_failed(self._attempts)
-
-
 class Router:
     """Tries upstreams. One for the process."""
 
-    __slots__ = ("_logged", "_ping_seconds")
+    __slots__ = ("_clock", "_logged", "_ping_seconds")
 
-    def __init__(self, *, ping_seconds: float) -> None:
+    def __init__(self, *, ping_seconds: float, clock: Callable[[], float] = time.monotonic) -> None:
+        """`clock`: what cool-downs go by, in seconds."""
         self._ping_seconds = ping_seconds
+        self._clock = clock
         self._logged: dict[tuple[str, str], float] = {}
 
     async def answer(
         self,
-        routes: Sequence[Route],
+        allowed: AllowedModel,
         request: ClientRequest,
         members: Members,
         *,
         principal: Principal,
         model: str,
         stream: bool,
+        metered: bool,
+        decision: Decision | None,
     ) -> Answer:
-        """The answer to relay: status and, for a stream, its first byte are there. `model` is as the client wrote it.
+        """The answer to relay: status and, for a stream, its first byte are there. `model` is as the client wrote it;
+        `decision`, for a model with several routes, is told what happens. Requests that are not metered tell little of
+        an upstream's health, and are never the trial of one.
 
         Raises GatewayError when every upstream failed without an answer fit for the client.
         """
         target, headers = _target(request), _end_to_end(request)
+        queue: Sequence[Route] = allowed.routes
+        later: list[Route] = []
+        if decision is not None:
+            queue = later = in_order(allowed.tiers, affinity_key(request, principal))
+        in_place = len(later)
         failures: Failures | None = None
-        for route in routes:
-            body = members.body if route.model == model else members.with_model(route.model)
+        for position, route in enumerate(queue):  # what is passed over is added to its end
+            standing = route.standing
+            movable = position < in_place
+            if standing.binding.full:
+                if position < len(allowed.routes):
+                    route.series.upstream.full += 1
+                if decision is not None and movable:
+                    decision.passed_over[route.client.name] = FULL
+                    later.append(route)
+                else:
+                    failures = failures or Failures()
+                    failures.full()
+                continue
+            probe = False
+            if decision is not None:
+                if movable and standing.cooling:
+                    if not (metered and standing.claim_probe(self._clock())):
+                        decision.passed_over[route.client.name] = COOLING_DOWN
+                        later.append(route)
+                        continue
+                    probe = True
+                decision.begin(route.client.name, probe=probe, last_resort=not movable)
+            era = standing.era
             try:
-                exchange = await route.client.send(
-                    target,
-                    headers,
-                    body,
-                    principal=principal,
-                    stream=stream,
-                    accept_encoding=request.headers.get("Accept-Encoding"),
+                answer = await self._attempt(
+                    route, target, headers, members, request, principal=principal, model=model, stream=stream
                 )
-                answer = _ready(route, exchange, stream=stream) or await self._prepared(route, exchange, stream=stream)
             except UpstreamError as error:
                 failures = failures or Failures()
                 failures.error()
-                route.series.attempt_failed(_label(error))
+                self._failed(route, _label(error), era, probe=probe, decision=decision)
                 self._tell(route, error.reason, str(error), request)
                 continue
-            status = answer.head.status
-            if status < 400:
+            except BaseException:
+                if probe:
+                    standing.abandoned()
+                raise
+            head = answer.head
+            if head.status < 400 or not route.client.fails_over(head, answer.body):
+                if standing.failures and metered and standing.succeeded(era):
+                    _tell_recovered(route)
+                if decision is not None and len(allowed.tiers[0]) > 1:
+                    queue[0].series.upstream.affinity(kept=route is queue[0])
                 return answer
-            if _fails_over(status):
-                failures = failures or Failures()
-                failures.status(answer)
-                route.series.attempt_failed(str(status) if status < 500 or status == 501 else "5xx")
-                if principal.passthrough_authorization is None or status not in (401, 403):
-                    self._tell(route, str(status), _meaning(status), request)
-                continue
-            return answer
+            answer.close()
+            failures = failures or Failures()
+            failures.status(answer)
+            own = principal.passthrough_authorization is not None
+            counts = _tells_of_upstream(head.status, own_credential=own, metered=metered)
+            reason = _status_label(head.status)
+            self._failed(route, reason, era, probe=probe, decision=decision, head=head, counts=counts)
+            if not own or head.status not in (401, 403):
+                self._tell(route, str(head.status), _meaning(head.status), request)
         return (failures or Failures()).final()
+
+    async def _attempt(
+        self,
+        route: Route,
+        target: bytes,
+        headers: Sequence[tuple[bytes, bytes]],
+        members: Members,
+        request: ClientRequest,
+        *,
+        principal: Principal,
+        model: str,
+        stream: bool,
+    ) -> Answer:
+        """Raises UpstreamError."""
+        occupancy = route.standing.binding.occupancy
+        occupancy.open += 1
+        try:
+            exchange = await route.client.send(
+                target,
+                headers,
+                members.body if route.model == model else members.with_model(route.model),
+                principal=principal,
+                stream=stream,
+                accept_encoding=request.headers.get("Accept-Encoding"),
+            )
+            return _ready(route, exchange, stream=stream) or await self._prepared(route, exchange, stream=stream)
+        except BaseException:
+            occupancy.open -= 1
+            raise
+
+    def _failed(
+        self,
+        route: Route,
+        reason: str,
+        era: int,
+        *,
+        probe: bool,
+        decision: Decision | None,
+        head: ResponseHead | None = None,
+        counts: bool = True,
+    ) -> None:
+        """`counts`: whether it tells of the upstream, and not of the caller or of a path that it does not serve."""
+        series, standing = route.series, route.standing
+        series.attempt_failed(reason)
+        if decision is not None:
+            decision.passed_over[route.client.name] = reason
+        if not counts:
+            if probe:
+                standing.abandoned()
+            return
+        asked = head.get(b"retry-after") if head is not None else None
+        now = self._clock()
+        wait = retry_after_seconds(asked.decode("latin-1")) if asked is not None else None
+        if standing.failed(now, era, probe=probe, retry_after=wait):
+            series.upstream.cool_downs += 1
+            log.warning(
+                "upstream %s: behind the others for %.0f s with %s, after %d failures in a row",
+                route.client.name,
+                standing.until - now,
+                series.model,
+                standing.failures,
+                extra={
+                    "event": "upstream.cooling_down",
+                    "upstream": route.client.name,
+                    "model": series.model,
+                    "reason": reason,
+                },
+            )
 
     async def _prepared(self, route: Route, exchange: Exchange, *, stream: bool) -> Answer:
         """Waits for what must be there before the client's answer may begin."""
@@ -159,7 +209,7 @@ class Router:
             if head.status == 200 and stream:
                 return Answer(route, exchange, head, None, events=False, silent=False)
             body = await exchange.read(BUFFERED_LIMIT)
-            if body is None and _fails_over(head.status):
+            if body is None and head.status >= 400 and route.client.fails_over(head, None):
                 exchange.abort()
                 body = b""
             return Answer(route, exchange, head, body, events=False, silent=False)
@@ -210,8 +260,21 @@ def _ready(route: Route, exchange: Exchange, *, stream: bool) -> Answer | None:
     return Answer(route, exchange, head, body, events=False, silent=False) if body is not None else None
 
 
-def _fails_over(status: int) -> bool:
-    return status >= 500 or status in (401, 403, 404, 429)
+def _tells_of_upstream(status: int, *, own_credential: bool, metered: bool) -> bool:
+    """Whether a failure counts against the upstream. What it says to a developer's own login speaks of that, and on
+    the way to `count_tokens` of that path, which some do not serve and others limit by itself."""
+    if own_credential or not metered:
+        return status >= 500 and status != 501
+    return status != 501
+
+
+def _tell_recovered(route: Route) -> None:
+    log.info(
+        "upstream %s: answers again with %s",
+        route.client.name,
+        route.series.model,
+        extra={"event": "upstream.recovered", "upstream": route.client.name, "model": route.series.model},
+    )
 
 
 def _is_plain_events(head: ResponseHead) -> bool:
@@ -239,6 +302,11 @@ def _end_to_end(request: ClientRequest) -> Sequence[tuple[bytes, bytes]]:
     words = ",".join(connection).split(",")
     named = {word.strip().lower().encode("utf-8", "surrogateescape") for word in words}
     return [header for header in request.raw_headers if header[0].lower() not in named]
+
+
+def _status_label(status: int) -> str:
+    """The failure as metrics count it."""
+    return str(status) if status < 500 or status == 501 else "5xx"
 
 
 def _meaning(status: int) -> str:

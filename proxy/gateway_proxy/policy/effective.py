@@ -1,11 +1,13 @@
 """What a caller may do under one configuration: which models, by which upstreams, in which order."""
 
 from collections.abc import Callable, Collection, Mapping
+from itertools import groupby
 from typing import Final, NamedTuple
 
 from gateway_config.contract import Configuration, Model, Policy, RateLimits
 from gateway_config.models import ModelNames, listed_models
 from gateway_proxy import errors
+from gateway_proxy.inference.standing import Binding, Standing
 from gateway_proxy.policy.model_list import ModelList
 from gateway_proxy.providers import UpstreamClient
 from gateway_proxy.telemetry.metrics import Series
@@ -24,13 +26,16 @@ class Route(NamedTuple):
     model: str
     """The id that this upstream knows the model by."""
     series: Series
+    standing: Standing
 
 
 class AllowedModel(NamedTuple):
     id: str
     """Canonical."""
     routes: tuple[Route, ...]
-    """In the order to try, never empty."""
+    """By priority, then by name; never empty."""
+    tiers: tuple[tuple[Route, ...], ...]
+    """The same, those of equal priority together."""
 
 
 class ModelGrant:
@@ -44,6 +49,7 @@ class ModelGrant:
         configuration: Configuration,
         names: ModelNames,
         clients: Mapping[str, UpstreamClient],
+        bindings: Mapping[str, Binding],
         series: Callable[[str, str], Series],
     ) -> None:
         self._names = names
@@ -53,12 +59,18 @@ class ModelGrant:
         self._by_id: dict[str, AllowedModel] = {}
         for model in granted:
             routes = tuple(
-                Route(clients[upstream.name], upstream.models[model.id], series(upstream.name, model.id))
+                Route(
+                    clients[upstream.name],
+                    upstream.models[model.id],
+                    series(upstream.name, model.id),
+                    bindings[upstream.name].standing(model.id),
+                )
                 for upstream in usable
                 if model.id in upstream.models
             )
             if routes:
-                self._by_id[model.id] = AllowedModel(model.id, routes)
+                tiers = tuple(tuple(equals) for _, equals in groupby(routes, lambda route: route.client.priority))
+                self._by_id[model.id] = AllowedModel(model.id, routes, tiers)
         self.allowed_models = tuple(
             model for model in listed_models(configuration.models, models) if model.id in self._by_id
         )

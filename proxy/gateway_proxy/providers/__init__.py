@@ -5,7 +5,7 @@ from gateway_proxy.providers.anthropic import AnthropicUpstream
 from gateway_proxy.upstream.pool import Pools
 
 UpstreamClient = AnthropicUpstream
-"""What the relay needs of any upstream: `name`, `models`, `timeouts`, and `send`."""
+"""What the relay needs of any upstream: `name`, `priority`, `models`, `timeouts`, `send` and `fails_over`."""
 
 __all__ = ["Pools", "UpstreamClient", "build"]
 

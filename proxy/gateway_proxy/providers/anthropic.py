@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 from gateway_config.contract import Timeouts, Upstream
 from gateway_proxy.identity.principal import Principal
 from gateway_proxy.upstream.exchange import Exchange
+from gateway_proxy.upstream.head import ResponseHead
 from gateway_proxy.upstream.pool import Pool
 
 OAUTH_BETA: Final = b"oauth-2025-04-20"
@@ -17,6 +18,7 @@ RawHeaders = Sequence[tuple[bytes, bytes]]
 
 _PASSED: Final = frozenset({b"content-type", b"accept", b"user-agent", b"x-app"})
 _PASSED_PREFIXES: Final = (b"anthropic-", b"x-stainless-")
+_OF_THE_UPSTREAM: Final = frozenset({401, 403, 404, 429})
 _DECISIONS_LIMIT: Final = 1024
 _TARGETS_LIMIT: Final = 64
 
@@ -76,6 +78,12 @@ class AnthropicUpstream:
 
     def __repr__(self) -> str:
         return f"<AnthropicUpstream {self.name}>"
+
+    def fails_over(self, head: ResponseHead, body: bytes | None) -> bool:
+        """Whether an answer tells of the upstream's state, so that another one may do better. `body`: the payload, None
+        where it has not been read to its end."""
+        status = head.status
+        return status >= 500 or status in _OF_THE_UPSTREAM
 
     def send(
         self,

@@ -17,6 +17,7 @@ import orjson
 
 from gateway_proxy.errors import GatewayError
 from gateway_proxy.identity.principal import Principal
+from gateway_proxy.inference.attempts import Decision
 from gateway_proxy.inference.tags import Billing
 from gateway_proxy.spend.usage import Usage
 
@@ -163,6 +164,7 @@ def inference_line(
     session_id: str | None,
     client: str = "",
     billing: Billing | None = None,
+    decision: Decision | None = None,
     outcome: str = "completed",
 ) -> Line:
     """An `inference` event. `model` is the canonical id; `outcome` a constant such as `completed`, `client_gone`,
@@ -190,6 +192,12 @@ def inference_line(
         line["client"] = client
     if billing is not None:
         line |= {"billing_group": billing.group} if billing.group is not None else {"billing_group_ignored": True}
+    if decision is not None:
+        line["attempts"] = decision.attempts
+        if upstream is not None:
+            line["why"] = decision.why
+        if decision.passed_over:
+            line["passed_over"] = decision.passed_over
     if usage is not None:
         line["tokens"] = _tokens(usage)
         if usage.estimated:

@@ -20,7 +20,9 @@ from prometheus_client.platform_collector import PlatformCollector
 from prometheus_client.process_collector import ProcessCollector
 from prometheus_client.registry import Collector
 
+from gateway_proxy.inference.standing import Binding
 from gateway_proxy.spend.usage import Usage
+from gateway_proxy.telemetry import routing_metrics
 from gateway_proxy.telemetry.billing_metrics import BillingMetrics
 from gateway_proxy.telemetry.distribution import Distribution
 from gateway_proxy.telemetry.store_metrics import StoreMetrics
@@ -38,13 +40,30 @@ _MAX_REASONS: Final = 256
 class UpstreamSeries:
     """What is counted for one upstream, whichever the model."""
 
-    __slots__ = ("attempts_failed", "duration", "first_byte", "name")
+    __slots__ = (
+        "affinity_kept",
+        "affinity_moved",
+        "attempts_failed",
+        "cool_downs",
+        "duration",
+        "first_byte",
+        "full",
+        "name",
+    )
 
     def __init__(self, name: str) -> None:
         self.name = name
         self.duration = Distribution(DURATION_BOUNDS)
         self.first_byte = Distribution(FIRST_BYTE_BOUNDS)
         self.attempts_failed: dict[str, int] = {}
+        self.cool_downs = self.full = self.affinity_kept = self.affinity_moved = 0
+
+    def affinity(self, *, kept: bool) -> None:
+        """Counts an answered request of a session that is this upstream's: whether it kept to it."""
+        if kept:
+            self.affinity_kept += 1
+        else:
+            self.affinity_moved += 1
 
 
 class Series:
@@ -143,6 +162,8 @@ class Metrics(Collector):
         self.config = ConfigState()
         self.certificate = CertificateState()
         self.store = StoreMetrics()
+        self.bindings: Callable[[], Collection[Binding]] = tuple
+        """Those of the configuration in force."""
         self.billing = BillingMetrics()
         self.open_streams: Callable[[], int] = lambda: 0
         self.audit_dropped: Callable[[], int] = lambda: 0
@@ -186,6 +207,7 @@ class Metrics(Collector):
     def collect(self) -> Iterator[Metric]:
         yield from self._collect_requests()
         yield from self._collect_upstreams()
+        yield from routing_metrics.collect(self._upstreams, self.bindings())
         yield from self._collect_process()
         yield from self._collect_config()
         if self.certificate.loads:

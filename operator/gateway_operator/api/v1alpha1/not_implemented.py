@@ -39,13 +39,16 @@ ACTED_ON: Final[dict[type[BaseModel], dict[str, frozenset[str]]]] = {
     ProviderBinding: {
         "spec.gatewayRefs": frozenset(),
         "spec.priority": frozenset(),
+        "spec.weight": frozenset(),
         "spec.type": frozenset({"Anthropic"}),
         "spec.anthropic.baseURL": frozenset(),
         "spec.anthropic.apiKeySecretRef": frozenset(),
         "spec.anthropic.oauthTokenSecretRef": frozenset(),
         "spec.models": frozenset(),
         "spec.onlyListedModels": frozenset(),
+        "spec.maxConcurrentRequests": frozenset(),
         "spec.timeouts": frozenset(),
+        "spec.health": frozenset(),
     },
     GatewayPolicy: {
         "spec.gatewayRefs": frozenset(),

@@ -1,15 +1,14 @@
 """OTLP over HTTP: a batch goes on as it came, unless attributes are taken out of it."""
 
 import asyncio
-import time
 from collections.abc import Mapping
-from email.utils import parsedate_to_datetime
 from typing import Final
 
 from gateway_config.contract import Destination
 from gateway_proxy.outbound.client import Outbound, OutboundError
 from gateway_proxy.telemetry.relay.batch import Batch, LaterError, RefusedError
 from gateway_proxy.telemetry.relay.codec import redacted
+from gateway_proxy.upstream.retry_after import retry_after_seconds
 
 SECONDS: Final = 10.0
 """For one sending; the default of OpenTelemetry's exporters."""
@@ -48,21 +47,10 @@ class HttpSender:
         if 200 <= answer.status < 300:
             return
         if answer.status in _RETRYABLE:
-            raise LaterError(f"it answered {answer.status}", after=_seconds(answer.headers.get("retry-after")))
+            raise LaterError(
+                f"it answered {answer.status}", after=retry_after_seconds(answer.headers.get("retry-after"))
+            )
         raise RefusedError(f"the collector answered {answer.status}")
 
     async def close(self) -> None:
         """Its connections belong to the configuration."""
-
-
-def _seconds(retry_after: str | None) -> float | None:
-    """Of a Retry-After in seconds or as a date."""
-    if retry_after is None:
-        return None
-    if retry_after.isascii() and retry_after.isdigit():
-        return float(retry_after[:9])
-    try:
-        moment = parsedate_to_datetime(retry_after)
-    except ValueError:
-        return None
-    return max(0.0, moment.timestamp() - time.time())

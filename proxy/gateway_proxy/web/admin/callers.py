@@ -11,7 +11,6 @@ from multidict import CIMultiDictProxy
 
 from gateway_proxy.config.live import LiveConfiguration
 from gateway_proxy.identity.credentials import bearer_token
-from gateway_proxy.identity.principal import Principal
 from gateway_proxy.web import refusals
 
 KEY_PREFIX: Final = "cga_"
@@ -38,7 +37,7 @@ async def admin_of(live: LiveConfiguration, headers: CIMultiDictProxy[str]) -> A
         if presented is not None and presented.startswith(KEY_PREFIX):
             return _holder(live, presented)
     principal = await live.authenticate(authorization, x_api_key)
-    if not _is_in_admin_group(live, principal):
+    if not live.is_admin(principal):
         raise refusals.not_an_admin()
     return Admin(principal.audit_fields)
 
@@ -52,12 +51,3 @@ def _holder(live: LiveConfiguration, presented: str) -> Admin:
     if found is None or (found.expires is not None and found.expires <= time.time()):
         raise refusals.admin_credential_invalid()
     return Admin({"auth": "admin_key", "holder": found.holder, "key": found.name})
-
-
-def _is_in_admin_group(live: LiveConfiguration, principal: Principal) -> bool:
-    caller = principal.caller
-    return (
-        caller is not None
-        and caller.identity_provider is not None
-        and not caller.groups.isdisjoint(live.configuration.admin_groups)
-    )
