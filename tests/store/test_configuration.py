@@ -64,15 +64,17 @@ def test_urls_that_can_work(url: str) -> None:
 @pytest.mark.parametrize(
     ("url", "said"),
     [
-        (f"mysql://gateway:{SECRET}@db/claude", "not of the form"),
-        (f"gateway:{SECRET}@db", "not of the form"),
-        (f"postgresql://gateway:{SECRET}@/claude", "not of the form"),
-        (f"postgresql://gateway:{SECRET}@db:five/claude", "not of the form"),
-        (f"postgresql://gateway:{SECRET}@[::1/claude", "not of the form"),
-        ("postgresql://db/claude", "not of the form"),
-        (f"postgresql://gateway:{SECRET}@db/claude?sslmode=maybe", "sslmode of the store's URL is none of"),
-        (f"postgresql://gateway:{SECRET}@db/claude?sslrootcert=/ca.pem", "parameter 'sslrootcert'"),
-        (f"postgresql://gateway:{SECRET}@db/claude?sslmode", "not of the form"),
+        (f"mysql://gateway:{SECRET}@db/claude", "no connection URL of the form"),
+        (f"gateway:{SECRET}@db", "no connection URL of the form"),
+        (f"postgresql://gateway:{SECRET}@/claude", "no connection URL of the form"),
+        (f"postgresql://gateway:{SECRET}@db:five/claude", "no connection URL of the form"),
+        (f"postgresql://gateway:{SECRET}@[::1/claude", "no connection URL of the form"),
+        ("postgresql://db/claude", "no connection URL of the form"),
+        (f"postgresql://gateway:{SECRET}@db/claude?sslmode=maybe", "sslmode that is none of"),
+        (f"postgresql://gateway:{SECRET}@db/claude?sslrootcert=/ca.pem", "parameter that is not known"),
+        (f"postgresql://gateway:{SECRET}@db/claude?sslmode", "no connection URL of the form"),
+        (f"postgresql://gateway:{SECRET}@db/claude?target_session_attrs=best", "target_session_attrs that are none of"),
+        (f"postgresql://gateway:{SECRET} @db/claude", "no connection URL of the form"),
         (None, "no URL"),
     ],
 )
@@ -84,7 +86,7 @@ def test_urls_that_cannot_are_refused_without_their_secret(url: str | None, said
 
 
 def test_an_authority_asks_for_tls(postgres: PostgresServer) -> None:
-    with pytest.raises(StoreConfigurationError, match="sslmode=prefer"):
+    with pytest.raises(StoreConfigurationError, match="take sslmode out of it"):
         build(postgres.url("claude", parameters="?sslmode=prefer"), ca_pem=postgres.ca_pem)
     with pytest.raises(StoreConfigurationError, match="no PEM certificate"):
         build(postgres.url("claude"), ca_pem="nonsense")
@@ -143,6 +145,12 @@ async def test_a_certificate_of_another_authority_is_refused(postgres: PostgresS
 @pytest.mark.parametrize("mode", ["verify-ca", "verify-full"])
 async def test_without_an_authority_the_systems_decide(postgres: PostgresServer, start: Start, mode: str) -> None:
     await refused(start(postgres.url(postgres.database(), parameters=f"?sslmode={mode}"), None))
+
+
+async def test_of_several_hosts_the_one_that_can_write_is_taken(postgres: PostgresServer, start: Start) -> None:
+    url = postgres.url(postgres.database(), parameters="?target_session_attrs=primary")
+    store = start(url.replace("@", "@127.0.0.1:9,"), None)
+    await until(lambda: store.available, what="the store available")
 
 
 async def test_a_schema_of_its_own(postgres: PostgresServer, start: Start) -> None:

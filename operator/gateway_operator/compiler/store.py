@@ -3,13 +3,13 @@
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
+from gateway_config import postgres_url
 from gateway_config.canonical import sha256_hex
 from gateway_config.contract import Store, Value
 from gateway_operator.api.v1alpha1 import GatewayDeployment
 from gateway_operator.api.v1alpha1.conditions import Reason
 from gateway_operator.api.v1alpha1.references import SecretKeyRef
 from gateway_operator.api.v1alpha1.storage import StoreType
-from gateway_operator.compiler import postgres_url
 from gateway_operator.compiler.findings import Finding, error, warning
 from gateway_operator.compiler.references import UnresolvedError, Values
 from gateway_operator.compiler.snapshot import ObjectRef
@@ -92,11 +92,11 @@ def _url(values: Values, namespace: str, ref: SecretKeyRef, *, with_ca: bool) ->
     """Raises UnresolvedError; its message holds nothing of the URL, which holds a password."""
     url = values.text(namespace, ref.name, ref.key)
     try:
-        hosts = postgres_url.hosts(url, with_ca=with_ca)
-    except postgres_url.UnusableError as problem:
+        parsed = postgres_url.parse(url, with_ca=with_ca)
+    except postgres_url.UnusableUrlError as problem:
         what = f"Secret {namespace}/{ref.name}, key {ref.key}"
         raise UnresolvedError(Reason.SECRET_INVALID, f"{what}, {problem}") from None
-    for host in hosts:
+    for host, _ in parsed.addresses:
         values.check_host(namespace, ref.name, host)
     return url
 

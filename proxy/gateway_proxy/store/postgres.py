@@ -3,7 +3,7 @@
 import ssl
 from collections.abc import Sequence
 from typing import Any, ClassVar, Final
-from urllib.parse import parse_qsl, unquote, urlsplit
+from urllib.parse import quote
 
 import asyncpg
 from asyncpg.exceptions import InterfaceError, PostgresError
@@ -12,6 +12,7 @@ from sqlalchemy.dialects.postgresql import Insert, insert
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import NullPool
 
+from gateway_config import postgres_url
 from gateway_proxy.store.database import FAILURES
 from gateway_proxy.store.errors import StoreConfigurationError
 
@@ -20,14 +21,10 @@ CONNECTIONS: Final = 8
 CONNECT_SECONDS: Final = 4.0
 RECYCLE_SECONDS: Final = 900.0
 """A connection is not older: so a load balancer in front of the database can move its clients."""
-SSL_MODES: Final = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
-_ENCRYPTED: Final = frozenset({"require", "verify-ca", "verify-full"})
-_PARAMETERS: Final = ("sslmode", "target_session_attrs", "application_name", "options")
-_WANTED: Final = "postgresql://USER:PASSWORD@HOST:5432/DATABASE"
 
 
 class Postgres:
-    """One database, from its URL. Raises StoreConfigurationError, which says nothing of the URL but a parameter's name.
+    """One database, from its URL. Raises StoreConfigurationError, which says nothing of the URL.
 
     `sslmode` is libpq's. With certificates of an authority the server's certificate is checked against them, its name
     too unless the URL says verify-ca; without them the modes that verify trust the system's authorities.
@@ -40,35 +37,26 @@ class Postgres:
 
     def __init__(self, url: str, *, ca_pem: str | None) -> None:
         try:
-            parts = urlsplit(url.strip())
-            user_info, _, addresses = parts.netloc.rpartition("@")
-            parameters = dict(parse_qsl(parts.query, strict_parsing=True)) if parts.query else {}
-            hosts = [_address(one) for one in addresses.split(",")]
-        except ValueError:
-            raise StoreConfigurationError(f"the store's URL is not of the form {_WANTED}") from None
-        user, _, password = user_info.partition(":")
-        if parts.scheme not in {"postgres", "postgresql"} or not user or not all(host for host, _ in hosts):
-            raise StoreConfigurationError(f"the store's URL is not of the form {_WANTED}")
-        for name in parameters:
-            if name not in _PARAMETERS:
-                known = ", ".join(_PARAMETERS)
-                raise StoreConfigurationError(f"the store's URL has a parameter {name[:40]!r}; those known are {known}")
+            parsed = postgres_url.parse(url, with_ca=ca_pem is not None)
+        except postgres_url.UnusableUrlError as problem:
+            raise StoreConfigurationError(f"the store's URL {problem}") from None
+        parameters = parsed.parameters
         self._arguments: dict[str, Any] = {
-            "host": [host for host, _ in hosts],
-            "port": [port for _, port in hosts],
-            "user": unquote(user),
-            "password": unquote(password) or None,
-            "database": unquote(parts.path.removeprefix("/")) or unquote(user),
+            "host": [host for host, _ in parsed.addresses],
+            "port": [port for _, port in parsed.addresses],
+            "user": parsed.user,
+            "password": parsed.password,
+            "database": parsed.database,
             "ssl": _tls(parameters.get("sslmode"), ca_pem),
             "timeout": CONNECT_SECONDS,
+            "target_session_attrs": parameters.get("target_session_attrs", "any"),
             "server_settings": {
                 "application_name": parameters.get("application_name", "claude-gateway"),
                 **({"options": parameters["options"]} if "options" in parameters else {}),
             },
         }
-        if "target_session_attrs" in parameters:
-            self._arguments["target_session_attrs"] = parameters["target_session_attrs"]
-        self._secrets = tuple(sorted({text for text in (url, password, unquote(password)) if text}, key=len)[::-1])
+        written = quote(parsed.password or "", safe="")
+        self._secrets = tuple(text for text in (url, written, parsed.password) if text)
 
     @property
     def secrets(self) -> Sequence[str]:
@@ -106,21 +94,9 @@ class Postgres:
         return await asyncpg.connect(**self._arguments)
 
 
-def _address(text: str) -> tuple[str, int]:
-    """Of `host`, `host:port` or `[v6]:port`; raises ValueError."""
-    parts = urlsplit(f"//{text}")
-    return unquote(parts.hostname or ""), parts.port or 5432
-
-
 def _tls(mode: str | None, ca_pem: str | None) -> ssl.SSLContext | str:
-    if mode is not None and mode not in SSL_MODES:
-        raise StoreConfigurationError(f"sslmode of the store's URL is none of {', '.join(SSL_MODES)}")
-    if ca_pem is None and mode not in _ENCRYPTED:
+    if ca_pem is None and mode not in postgres_url.ENCRYPTED:
         return mode or "prefer"
-    if ca_pem is not None and mode is not None and mode not in _ENCRYPTED:
-        raise StoreConfigurationError(
-            f"the store has a certificate authority, but its URL says sslmode={mode}: take sslmode out of the URL"
-        )
     try:
         context = ssl.create_default_context(cadata=ca_pem)
     except (ssl.SSLError, ValueError):

@@ -55,7 +55,8 @@ class Sqlite:
 
 def _connected(connection: Any, _: object) -> None:
     connection.isolation_level = None  # transactions begin where _begin says
-    for pragma in ("journal_mode=WAL", "synchronous=FULL", f"busy_timeout={BUSY_MILLISECONDS}"):
+    # busy_timeout first: the others may have to wait. A pod has no other place to write than the state directory.
+    for pragma in (f"busy_timeout={BUSY_MILLISECONDS}", "journal_mode=WAL", "synchronous=FULL", "temp_store=MEMORY"):
         cursor = connection.cursor()
         cursor.execute(f"PRAGMA {pragma}")
         cursor.close()
