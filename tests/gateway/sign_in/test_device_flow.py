@@ -3,6 +3,7 @@
 import re
 import time
 
+from tests.standins.gateway import eventually
 from tests.standins.identity_provider import IdentityProvider
 from tests.standins.raw_client import fetch
 from tests.standins.sign_in import SignInWorld, session_of, tokens_of
@@ -176,7 +177,10 @@ def test_a_provider_without_refresh_tokens_gives_a_session_that_ends(world: Sign
     assert answer.status == 200
     assert "refresh_token" not in answer.json()
     assert world.models(answer.json()["access_token"]).status == 200
-    assert any(line.get("event") == "session.not_renewable" for line in world.gateway.logs())
+    eventually(
+        lambda: any(line.get("event") == "session.not_renewable" for line in world.gateway.logs()),
+        what="the log's line",
+    )
 
 
 def test_two_sign_ins_in_two_tabs_of_one_browser(world: SignInWorld, idp: IdentityProvider) -> None:

@@ -9,9 +9,15 @@ from tests.standins.framing import pairs
 from tests.standins.gateway import eventually
 from tests.standins.identity_provider import Asked, IdentityProvider
 from tests.standins.raw_client import Connection, request_bytes
-from tests.standins.sign_in import FORM, SignInWorld, Tokens, session_of, tokens_of
+from tests.standins.sign_in import FORM, SignInWorld, Tokens, session_of, signing_secret, tokens_of
 
-from gateway_proxy.identity.sessions.provider_tokens import ProviderToken, of_session, sealed_for_session
+from gateway_config.contract import SigningKey
+from gateway_proxy.identity.person import Person
+from gateway_proxy.identity.sessions.provider_tokens import confirmed, of_session, sealed_for_session
+from gateway_proxy.identity.sessions.signing import SigningKeys
+
+ALICE = Person("corporate", "00u-alice", "00u-alice", "alice@corp.example", ("engineering",))
+KEYS = SigningKeys([SigningKey(kid="k1", name="k1", sha256="0" * 64, use="Sign")], {"k1": signing_secret("k1")})
 
 
 def row(world: SignInWorld, tokens: Tokens, column: str) -> Any:
@@ -68,7 +74,8 @@ def test_a_provider_that_stays_away_holds_sessions_up_and_ends_none(world: SignI
     sealed = row(world, tokens, "provider_refresh_token_sealed")
     kept = of_session(sealed, tokens.refresh, session_of(tokens))
     assert kept is not None
-    long_ago = ProviderToken(kept.value, time.time() - 9 * 3600)
+    long_ago = confirmed(kept.value, ALICE, KEYS, session_of(tokens), now=time.time() - 9 * 3600)
+    assert long_ago.speaks_of(ALICE, KEYS, session_of(tokens)), "all but its time is right"
     set_row(
         world,
         tokens,

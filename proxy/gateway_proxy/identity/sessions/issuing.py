@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING
 
 from gateway_proxy.identity.person import Person
 from gateway_proxy.identity.sessions import codes, provider_tokens
-from gateway_proxy.identity.sessions.provider_tokens import ProviderToken
 from gateway_proxy.store import Redeemed, SessionRecord
 
 if TYPE_CHECKING:
@@ -25,17 +24,19 @@ class Issued:
     """None where the identity provider cannot be asked again: the session then ends with its first token."""
 
 
-async def issue(redeemed: Redeemed, *, live: "LiveConfiguration", store: "Store", now: float) -> Issued:
-    """Raises StoreUnavailableError, NoSigningKeyError."""
-    person = redeemed.person
+async def issue(redeemed: Redeemed, *, live: "LiveConfiguration", store: "Store", now: float) -> Issued | None:
+    """None for a sign-in that this gateway did not approve. Raises StoreUnavailableError, NoSigningKeyError."""
+    person, keys = redeemed.person, live.signing_keys
+    approval = provider_tokens.of_sign_in(redeemed.provider_refresh_token_sealed, person, keys)
+    if approval is None:
+        return None
     session_id = codes.new_id("ses")
     lifetime = live.configuration.session
     access_token = live.session_tokens.mint(session_id, person, now=now)
     refresh_token = codes.new_refresh_token()
-    provider_token = provider_tokens.of_sign_in(redeemed.provider_refresh_token_sealed, person, live.signing_keys)
     sealed: bytes | None = None
-    if provider_token is not None:
-        kept = ProviderToken(provider_token, confirmed_at=now)
+    if approval.refresh_token is not None:
+        kept = provider_tokens.confirmed(approval.refresh_token, person, keys, session_id, now=now)
         sealed = provider_tokens.sealed_for_session(kept, refresh_token, session_id)
     seconds = lifetime.refresh_token_seconds if sealed is not None else lifetime.access_token_seconds
     await store.sessions.create(

@@ -1,4 +1,4 @@
-"""An identity provider's refresh token, as it is kept: never in the clear."""
+"""An identity provider's refresh token, as it is kept: never in the clear, and with a mark of whom it is for."""
 
 from dataclasses import dataclass, field
 from typing import Final
@@ -6,12 +6,20 @@ from typing import Final
 import orjson
 
 from gateway_proxy.identity.person import Person
+from gateway_proxy.identity.sessions.marks import is_marked, mark, told
 from gateway_proxy.identity.sessions.sealing import UnsealError, seal, unseal
 from gateway_proxy.identity.sessions.signing import SigningKeys
 
-_WAITING: Final = "provider refresh token of a sign-in"
+_WAITING: Final = "approved sign-in"
 _KEPT: Final = "provider refresh token of a session"
 _SUCCESSOR: Final = "successor of a refresh token"
+
+
+@dataclass(frozen=True, slots=True)
+class Approval:
+    """What a provider gave for a sign-in, until the client fetches its session."""
+
+    refresh_token: str | None = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,28 +27,48 @@ class ProviderToken:
     value: str = field(repr=False)
     confirmed_at: float
     """When the provider last said who the person is, Unix seconds."""
+    mark: str = field(repr=False)
+
+    def speaks_of(self, person: Person, keys: SigningKeys, session_id: str) -> bool:
+        """Whether the provider said this of the person then, by the gateway's own word."""
+        return is_marked(self.mark, person, keys, of=_confirmed(session_id, self.confirmed_at))
 
 
-def sealed_for_sign_in(token: str | None, person: Person, keys: SigningKeys) -> bytes | None:
-    """Until the client fetches its session, minutes at the most; raises NoSigningKeyError."""
-    if token is None:
-        return None
-    return seal(keys.signer, token.encode("utf-8", "replace"), purpose=_WAITING, context=_whose(person))
+@dataclass(frozen=True, slots=True)
+class Successor:
+    """The refresh token that replaced another."""
+
+    token: str = field(repr=False)
+    mark: str = field(repr=False)
+
+    def speaks_of(self, person: Person, keys: SigningKeys, session_id: str) -> bool:
+        return is_marked(self.mark, person, keys, of=session_id)
 
 
-def of_sign_in(sealed: bytes | None, person: Person, keys: SigningKeys) -> str | None:
-    """None also where it cannot be opened: then the session ends with its first token."""
+def confirmed(token: str, person: Person, keys: SigningKeys, session_id: str, *, now: float) -> ProviderToken:
+    """Raises NoSigningKeyError."""
+    return ProviderToken(token, now, mark(person, keys, of=_confirmed(session_id, now)))
+
+
+def sealed_for_sign_in(token: str | None, person: Person, keys: SigningKeys) -> bytes:
+    """Raises NoSigningKeyError."""
+    data = orjson.dumps({"token": token})
+    return seal(keys.signer, data, purpose=_WAITING, context=_whose(person))
+
+
+def of_sign_in(sealed: bytes | None, person: Person, keys: SigningKeys) -> Approval | None:
+    """None where it was not this gateway that approved a sign-in of this person."""
     if sealed is None:
         return None
     try:
-        return unseal(keys.all, sealed, purpose=_WAITING, context=_whose(person)).decode()
+        return Approval(orjson.loads(unseal(keys.all, sealed, purpose=_WAITING, context=_whose(person)))["token"])
     except UnsealError:
         return None
 
 
 def sealed_for_session(token: ProviderToken, refresh_token: str, session_id: str) -> bytes:
     """Opened by the session's refresh token alone, which only its client has."""
-    data = orjson.dumps({"token": token.value, "confirmed_at": token.confirmed_at})
+    data = orjson.dumps({"token": token.value, "confirmed_at": token.confirmed_at, "mark": token.mark})
     return seal(refresh_token.encode(), data, purpose=_KEPT, context=session_id)
 
 
@@ -51,22 +79,28 @@ def of_session(sealed: bytes | None, refresh_token: str, session_id: str) -> Pro
         values = orjson.loads(unseal((refresh_token.encode(),), sealed, purpose=_KEPT, context=session_id))
     except UnsealError:
         return None
-    return ProviderToken(values["token"], values["confirmed_at"])
+    return ProviderToken(values["token"], values["confirmed_at"], values["mark"])
 
 
-def sealed_successor(successor: str, refresh_token: str, session_id: str) -> bytes:
-    """The refresh token that replaced another, for who still has that one."""
-    return seal(refresh_token.encode(), successor.encode(), purpose=_SUCCESSOR, context=session_id)
+def sealed_successor(successor: str, refresh_token: str, person: Person, keys: SigningKeys, session_id: str) -> bytes:
+    """For who still has the token that was replaced. Raises NoSigningKeyError."""
+    data = orjson.dumps({"token": successor, "mark": mark(person, keys, of=session_id)})
+    return seal(refresh_token.encode(), data, purpose=_SUCCESSOR, context=session_id)
 
 
-def successor_of(sealed: bytes | None, refresh_token: str, session_id: str) -> str | None:
+def successor_of(sealed: bytes | None, refresh_token: str, session_id: str) -> Successor | None:
     if sealed is None:
         return None
     try:
-        return unseal((refresh_token.encode(),), sealed, purpose=_SUCCESSOR, context=session_id).decode()
+        values = orjson.loads(unseal((refresh_token.encode(),), sealed, purpose=_SUCCESSOR, context=session_id))
     except UnsealError:
         return None
+    return Successor(values["token"], values["mark"])
 
 
 def _whose(person: Person) -> str:
-    return f"{person.provider} {person.subject}"
+    return told(person, "sign-in").decode()
+
+
+def _confirmed(session_id: str, at: float) -> str:
+    return f"{session_id} {at!r}"

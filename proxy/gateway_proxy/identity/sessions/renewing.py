@@ -110,12 +110,17 @@ class Renewal:
     async def _repeated(self, found: Found, now: float) -> Renewed:
         record = found.record
         successor = provider_tokens.successor_of(found.sealed_successor, self._token, record.id)
-        if successor is None or found.previous_until is None or now >= found.previous_until:
+        graced = found.previous_until is not None and now < found.previous_until
+        if (
+            successor is None
+            or not graced
+            or not successor.speaks_of(record.person, self._live.signing_keys, record.id)
+        ):
             await self._end(
                 record, "RefreshTokenReused", "this refresh token was replaced before; the session is ended"
             )
         assert successor is not None
-        return Renewed(self._issued(record, successor, now), "Repeated")
+        return Renewed(self._issued(record, successor.token, now), "Repeated")
 
     async def _renewed(
         self, record: SessionRecord, kept: ProviderToken, provider: "IdentityProviderClient"
@@ -134,13 +139,20 @@ class Renewal:
             )
             if error.refresh_token is not None:
                 kept = replace(kept, value=error.refresh_token)
-            if time.time() >= kept.confirmed_at + UNCONFIRMED_SECONDS:
+            late = time.time() >= kept.confirmed_at + UNCONFIRMED_SECONDS
+            if late or not kept.speaks_of(person, self._live.signing_keys, record.id):
                 await self._given_up(record, kept)
                 raise RenewalUnavailableError from error
             outcome = "Unconfirmed"
         else:
             person = signed_in.person
-            kept = ProviderToken(signed_in.refresh_token or kept.value, confirmed_at=time.time())
+            kept = provider_tokens.confirmed(
+                signed_in.refresh_token or kept.value,
+                person,
+                self._live.signing_keys,
+                record.id,
+                now=time.time(),
+            )
         return await self._replaced(replace(record, person=person), kept, outcome)
 
     async def _replaced(self, record: SessionRecord, kept: ProviderToken, outcome: str) -> Renewed | None:
@@ -151,7 +163,7 @@ class Renewal:
             record.id,
             self._sha256,
             codes.digest(successor),
-            provider_tokens.sealed_successor(successor, self._token, record.id),
+            provider_tokens.sealed_successor(successor, self._token, record.person, self._live.signing_keys, record.id),
             record.person,
             provider_tokens.sealed_for_session(kept, successor, record.id),
             now,

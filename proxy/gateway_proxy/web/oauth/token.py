@@ -47,9 +47,11 @@ async def _for_code(visit: Visit, code: str) -> Response:
         case "Expired":
             raise oauth.sign_in_expired()
     redeemed = await visit.store.sign_ins.redeem(digest, visit.now) if poll.state == "Approved" else None
-    if redeemed is None:
+    issued = None
+    if redeemed is not None:
+        issued = await issue(redeemed, live=visit.live, store=visit.store, now=visit.now)
+    if issued is None:
         raise oauth.invalid_grant("this device code is not known, or was used: start again", reason="DeviceCodeUnknown")
-    issued = await issue(redeemed, live=visit.live, store=visit.store, now=visit.now)
     visit.services.sign_in_metrics.ended("Completed")
     _tell(visit, "session.mint", issued)
     if issued.refresh_token is None:

@@ -1,6 +1,7 @@
 """What is sealed opens for its purpose alone; codes are what people can type."""
 
 import re
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -8,12 +9,20 @@ from hypothesis import strategies as st
 from tests.proxy.identity.sessions.issuer import ALICE, CREDENTIALS, signing_key
 
 from gateway_proxy.identity.sessions import browser_trip, codes, provider_tokens
-from gateway_proxy.identity.sessions.provider_tokens import ProviderToken
+from gateway_proxy.identity.sessions.provider_tokens import Approval
 from gateway_proxy.identity.sessions.sealing import UnsealError, as_text, from_text, seal, unseal
 from gateway_proxy.identity.sessions.signing import SigningKeys
 
 ONE, TWO = b"1" * 32, b"2" * 32
 KEYS = SigningKeys([signing_key("k1"), signing_key("k2", "Verify")], CREDENTIALS)
+OTHER_PEOPLE = (
+    replace(ALICE, subject="2"),
+    replace(ALICE, user="bob"),
+    replace(ALICE, email=None),
+    replace(ALICE, provider="partner"),
+    replace(ALICE, groups=("engineering", "everyone", "admins")),
+    replace(ALICE, groups=("everyone", "engineering")),
+)
 OTHERS = SigningKeys([signing_key("k3")], CREDENTIALS)
 
 
@@ -62,20 +71,38 @@ def test_a_trip_belongs_to_one_browser_and_ends() -> None:
     assert all(secret not in repr(trip) for secret in (trip.nonce, trip.code_verifier))
 
 
-def test_a_providers_refresh_token_opens_for_its_sign_in_and_its_session() -> None:
-    waiting = provider_tokens.sealed_for_sign_in("provider-secret", ALICE, KEYS)
-    assert waiting is not None
-    assert b"provider-secret" not in waiting
-    assert provider_tokens.of_sign_in(waiting, ALICE, KEYS) == "provider-secret"
-    assert provider_tokens.of_sign_in(waiting, ALICE, OTHERS) is None
-    token = ProviderToken("provider-secret", 1000.0)
+def test_a_sign_in_is_approved_for_one_person_by_the_gateways_own_word() -> None:
+    for token in ("provider-secret", None):
+        waiting = provider_tokens.sealed_for_sign_in(token, ALICE, KEYS)
+        assert b"provider-secret" not in waiting
+        assert provider_tokens.of_sign_in(waiting, ALICE, KEYS) == Approval(token)
+        assert provider_tokens.of_sign_in(waiting, ALICE, OTHERS) is None
+        for other in OTHER_PEOPLE:
+            assert provider_tokens.of_sign_in(waiting, other, KEYS) is None
+    assert provider_tokens.of_sign_in(None, ALICE, KEYS) is None
+
+
+def test_a_providers_refresh_token_opens_for_its_session_and_speaks_of_one_person() -> None:
+    token = provider_tokens.confirmed("provider-secret", ALICE, KEYS, "ses_1", now=1000.25)
     kept = provider_tokens.sealed_for_session(token, "cgr_1", "ses_1")
     assert provider_tokens.of_session(kept, "cgr_1", "ses_1") == token
     assert provider_tokens.of_session(kept, "cgr_2", "ses_1") is None
     assert provider_tokens.of_session(kept, "cgr_1", "ses_2") is None
-    successor = provider_tokens.sealed_successor("cgr_2", "cgr_1", "ses_1")
-    assert provider_tokens.successor_of(successor, "cgr_1", "ses_1") == "cgr_2"
-    assert provider_tokens.successor_of(successor, "cgr_3", "ses_1") is None
+    assert token.speaks_of(ALICE, KEYS, "ses_1")
+    assert not token.speaks_of(ALICE, OTHERS, "ses_1")
+    assert not token.speaks_of(ALICE, KEYS, "ses_2")
+    assert not replace(token, confirmed_at=2000.25).speaks_of(ALICE, KEYS, "ses_1")
+    assert not any(token.speaks_of(other, KEYS, "ses_1") for other in OTHER_PEOPLE)
+
+
+def test_a_successor_opens_for_the_token_that_it_replaced() -> None:
+    sealed = provider_tokens.sealed_successor("cgr_2", "cgr_1", ALICE, KEYS, "ses_1")
+    successor = provider_tokens.successor_of(sealed, "cgr_1", "ses_1")
+    assert successor is not None
+    assert successor.token == "cgr_2"
+    assert successor.speaks_of(ALICE, KEYS, "ses_1")
+    assert not any(successor.speaks_of(other, KEYS, "ses_1") for other in OTHER_PEOPLE)
+    assert provider_tokens.successor_of(sealed, "cgr_3", "ses_1") is None
 
 
 def test_codes_hold_letters_that_people_do_not_mistake() -> None:
