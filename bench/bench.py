@@ -40,13 +40,14 @@ class Bench:
         return folder
 
     @contextlib.contextmanager
-    def gateway(self, *, policies: int = 20) -> Iterator[subjects.Subject]:
+    def gateway(self, *, policies: int = 20, dead_first: str | None = None) -> Iterator[subjects.Subject]:
         subject = subjects.gateway(
             upstream=self.upstream,
             folder=self.scratch(),
             core=self.cores.subject,
             command=self.gateway_command,
             policies=policies,
+            dead_first=dead_first,
         )
         with _stopping(subject):
             yield subject

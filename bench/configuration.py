@@ -27,8 +27,14 @@ CREDENTIALS = {"claude.anthropic": CREDENTIAL, "signing.k1": SIGNING_KEY}
 OTHER_MODEL = "claude-haiku-5-5"
 
 
-def gateway(*, upstream: str, policies: int, probe_allowed: bool = True) -> contract.Configuration:
-    """A gateway with `policies` policies; the load's caller is matched in the middle of them, the probe's last."""
+def gateway(
+    *, upstream: str, policies: int, probe_allowed: bool = True, dead_first: str | None = None
+) -> contract.Configuration:
+    """A gateway with `policies` policies; the load's caller is matched in the middle of them, the probe's last.
+    `dead_first`: the address of an upstream before the other."""
+    addresses = (
+        {"claude/anthropic": upstream} if dead_first is None else {"claude/dead": dead_first, "claude/z": upstream}
+    )
     return contract.Configuration(
         gateway=contract.GatewayIdentity(namespace="claude", name="corp", public_url="https://claude.corp.example"),
         limits=contract.Limits(max_request_bytes=32 << 20, max_buffered_bytes=256 << 20, drain_seconds=600),
@@ -43,18 +49,19 @@ def gateway(*, upstream: str, policies: int, probe_allowed: bool = True) -> cont
             )
             for name in (payloads.MODEL, OTHER_MODEL)
         ),
-        upstreams=(
+        upstreams=tuple(
             contract.Upstream(
-                name="claude/anthropic",
+                name=name,
                 type="Anthropic",
-                priority=0,
-                base_url=f"http://{upstream}",
+                priority=-position,
+                base_url=f"http://{address}",
                 credential=contract.Credential(
                     kind="ApiKey", name="claude.anthropic", sha256=hashlib.sha256(CREDENTIAL.encode()).hexdigest()
                 ),
                 models={name: name for name in (payloads.MODEL, OTHER_MODEL)},
-                timeouts=contract.Timeouts(connect_seconds=5, first_byte_seconds=120, idle_seconds=300),
-            ),
+                timeouts=contract.Timeouts(connect_seconds=1, first_byte_seconds=120, idle_seconds=300),
+            )
+            for position, (name, address) in enumerate(addresses.items())
         ),
         policies=tuple(_policy(number, policies, probe_allowed=probe_allowed) for number in range(policies)),
         developer_keys=(
@@ -84,8 +91,9 @@ def session_token(*, policies: int) -> str:
 class Mount:
     """A bundle directory laid as the kubelet lays it: a link is swapped to a folder that was written before."""
 
-    def __init__(self, directory: Path, *, upstream: str, policies: int) -> None:
+    def __init__(self, directory: Path, *, upstream: str, policies: int, dead_first: str | None = None) -> None:
         self.directory = directory
+        self._dead_first = dead_first
         self._upstream = upstream
         self._policies = policies
         self._next = directory
@@ -94,7 +102,12 @@ class Mount:
         """Writes the next bundle beside the one in force."""
         self._next = self.directory / f"..{sequence}"
         self._next.mkdir(parents=True)
-        compiled = gateway(upstream=self._upstream, policies=self._policies, probe_allowed=probe_allowed)
+        compiled = gateway(
+            upstream=self._upstream,
+            policies=self._policies,
+            probe_allowed=probe_allowed,
+            dead_first=self._dead_first,
+        )
         files = bundle.pack(compiled, credentials=CREDENTIALS, sequence=sequence)
         for name, content in files.items():
             (self._next / name).write_bytes(content)

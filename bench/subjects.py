@@ -79,10 +79,18 @@ def _address() -> str:
     return f"127.0.0.1:{free_port()}"
 
 
-def gateway(*, upstream: str, folder: Path, core: int, command: str = GATEWAY_COMMAND, policies: int = 20) -> Subject:
+def gateway(
+    *,
+    upstream: str,
+    folder: Path,
+    core: int,
+    command: str = GATEWAY_COMMAND,
+    policies: int = 20,
+    dead_first: str | None = None,
+) -> Subject:
     """The gateway as pods run it: a bundle as the kubelet lays it, every feature on, audit lines to a file."""
     config = folder / "config"
-    mount = configuration.Mount(config, upstream=upstream, policies=policies)
+    mount = configuration.Mount(config, upstream=upstream, policies=policies, dead_first=dead_first)
     mount.prepare(sequence=1)
     mount.swap()
     listen, admin, metrics = _address(), _address(), _address()

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from bench.bench import Bench
 from bench.report import Result
-from bench.rows import access, identity, latency, node, operator, outage, relay, reload, sse, startup, streams
+from bench.rows import access, failover, identity, latency, node, operator, outage, relay, reload, sse, startup, streams
 
 
 @dataclass(frozen=True)
@@ -23,6 +23,7 @@ ROWS = (
     Row("access", "microseconds for a client's address, and for the limits of a user", access.where_and_how_much),
     Row("sse-cpu", "CPU time per relayed event, 30 ms apart, beside nginx", sse.cpu_per_event),
     Row("first-byte", "time to first byte that the gateway adds on one connection", latency.first_byte),
+    Row("failover", "what a dead first upstream adds once it cools down", failover.dead_first),
     Row("streams", "2,000 open streams: loss, memory, delay", streams.two_thousand),
     Row("startup", "`up` to ready on one core; memory of the proxy at rest", startup.to_ready),
     Row("reload", "edit on disk to enforced with 1,000 policies; 100 reloads under load", reload.edits),
