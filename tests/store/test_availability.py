@@ -102,8 +102,11 @@ async def test_a_database_that_falls_silent_is_given_up_and_found_again(
     assert len(await store.sessions.page()) == 1
 
 
-async def test_a_store_is_left_while_the_database_is_silent(own_postgres: PostgresServer, own: Place) -> None:
+async def test_a_store_is_left_while_the_database_is_silent(
+    own_postgres: PostgresServer, own: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
     store = await own.open()
+    monkeypatch.setattr(database, "OPERATION_SECONDS", 0.5)
     own_postgres.pause()
     try:
         await store.close()

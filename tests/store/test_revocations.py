@@ -66,6 +66,16 @@ async def test_all_sessions_at_once_are_told_in_pages(store: Store, monkeypatch:
     assert seen == names
 
 
+async def test_many_sessions_are_revoked_in_batches(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(revocations, "BATCH", 3)
+    names = [f"s{number}" for number in range(9)]
+    await made(store, *names)
+    await store.sessions.create(session("bob", person=BOB))
+    assert await store.sessions.revoke_user("alice@corp.example", NOW) == 9
+    assert sorted(ids((await store.sessions.revoked_since(None))[1])) == names
+    assert await store.sessions.revoke_all(NOW) == 1
+
+
 async def test_a_pod_that_starts_asks_only_for_what_a_token_may_outlive(store: Store) -> None:
     await made(store, "old", "new")
     await store.sessions.revoke("old", NOW - 7200, "SignedOut")

@@ -20,8 +20,6 @@ OPERATION_SECONDS: Final = 5.0
 """For one call, connecting included."""
 FAILURES: Final = (DBAPIError, PoolTimeoutError, OSError, TimeoutError)
 """What a database that is away, full, read-only or otherwise of no use leads to; a driver may add its own."""
-LEAVE_SECONDS: Final = 1.0
-"""For the server's good-bye to each connection that is left."""
 MAX_MESSAGE: Final = 300
 READ_ONLY_STATE: Final = "25006"
 """SQLSTATE of a write on a standby: after a failover the connections still lead to the server that was the primary."""
@@ -135,11 +133,11 @@ class Database:
         return text[:MAX_MESSAGE]
 
     async def close(self) -> None:
-        """Waits for the calls that are under way, and leaves the database; at most as long as a call may take."""
+        """Waits for the calls that are under way, and leaves the database; each at most as long as a call may take."""
         if self._calls:
             await asyncio.wait(self._calls, timeout=OPERATION_SECONDS)
         leaving = asyncio.create_task(self._engine.dispose())
-        await asyncio.wait({leaving}, timeout=LEAVE_SECONDS)
+        await asyncio.wait({leaving}, timeout=OPERATION_SECONDS)
         leaving.cancel()
         await asyncio.gather(leaving, return_exceptions=True)
 

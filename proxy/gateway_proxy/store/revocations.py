@@ -7,7 +7,7 @@ read up to a number misses nothing that commits later, whatever the pods' clocks
 from collections.abc import Sequence
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Row, and_, or_, select, text, tuple_, update
+from sqlalchemy import ColumnElement, Row, and_, or_, select, text, true, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway_proxy.store.database import Database
@@ -17,6 +17,8 @@ from gateway_proxy.store.tables import revocations, sessions
 
 PAGE: Final = 5_000
 """Revoked sessions told at once; a poller asks again at once while it gets as many."""
+BATCH: Final = 5_000
+"""Sessions revoked in one transaction: well within the seconds of a call, on a busy database too."""
 
 _NUMBERED: Final = revocations.c.name == "sessions"
 
@@ -41,7 +43,7 @@ class Revocations:
         return await self._revoke("sessions.revoke_user", of_user(user_or_email), now, reason)
 
     async def revoke_all(self, now: float, reason: str = "AdminRevoked") -> int:
-        return await self._revoke("sessions.revoke_all", None, now, reason)
+        return await self._revoke("sessions.revoke_all", true(), now, reason)
 
     async def revoked_since(
         self, cursor: Cursor | None, *, revoked_after: float = 0.0
@@ -76,16 +78,24 @@ class Revocations:
         rows = await self._database.rows("sessions.revoked_since", statement)
         return rows[0].number, [row for row in rows if row.id is not None]
 
-    async def _revoke(self, operation: str, which: Any, now: float, reason: str) -> int:
-        live = sessions.c.revoked_at.is_(None)
+    async def _revoke(self, operation: str, which: ColumnElement[bool], now: float, reason: str) -> int:
+        """In batches: each within a call's time, and told to the pods while the next one is written. One that fails
+        leaves those before it revoked; the same call again goes on."""
         numbered = update(revocations).where(_NUMBERED).values(number=revocations.c.number + 1)
+        live = select(sessions.c.id).where(sessions.c.revoked_at.is_(None), which).limit(BATCH)
 
         async def work(connection: AsyncConnection) -> int:
             if (guard := self._database.kind.silence_guard) is not None:
                 # A pod that is stopped in the middle must not hold up the others.
                 await connection.execute(text(guard))
             number = (await connection.execute(numbered.returning(revocations.c.number))).scalar_one()
-            revoked = update(sessions).where(live).values(revoked_at=now, revoked_reason=reason, revocation=number)
-            return (await connection.execute(revoked if which is None else revoked.where(which))).rowcount
+            revoked = update(sessions).where(sessions.c.id.in_(live))
+            values = {"revoked_at": now, "revoked_reason": reason, "revocation": number}
+            return (await connection.execute(revoked.values(values))).rowcount
 
-        return await self._database.together(operation, work)
+        total = 0
+        while True:
+            batch = await self._database.together(operation, work)
+            total += batch
+            if batch < BATCH:
+                return total
