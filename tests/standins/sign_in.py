@@ -42,6 +42,8 @@ from gateway_config.contract import SigningKey
 FORM = ("content-type", "application/x-www-form-urlencoded")
 DEVICE_GRANT = "urn:ietf:params:oauth:grant-type:device_code"
 CLIENT_SECRET = "client-secret-canary-77e0"
+REVOKED_SECONDS = 6.0
+"""Until every pod refuses a session that was ended. Two are promised; machines that run tests are busy."""
 ADMIN_KEY = "cga_" + base64.urlsafe_b64encode(hashlib.sha256(b"an admin key").digest()).decode().rstrip("=")
 
 

@@ -7,7 +7,7 @@ import pytest
 from tests.standins.gateway import eventually
 from tests.standins.identity_provider import IdentityProvider
 from tests.standins.raw_client import Response
-from tests.standins.sign_in import SignInWorld, Tokens, session_of, tokens_of
+from tests.standins.sign_in import REVOKED_SECONDS, SignInWorld, Tokens, oidc, session_of, tokens_of
 
 
 def refused(answer: Response, sentence: str = "") -> None:
@@ -72,7 +72,11 @@ def test_a_token_that_comes_back_too_late_ends_the_session(world: SignInWorld) -
     refused(world.refresh(first.refresh), "sign in again")
     refused(world.refresh(third.refresh))
     assert world.models(third.access).status == 401
-    eventually(lambda: world.models(third.access, pod=1).status == 401, what="the other pod refuses it", deadline=2)
+    eventually(
+        lambda: world.models(third.access, pod=1).status == 401,
+        what="the other pod refuses it",
+        deadline=REVOKED_SECONDS,
+    )
     line = world.line("session.revoke", session=session_of(first))
     assert line["reason"] == "RefreshTokenReused"
 
@@ -82,7 +86,11 @@ def test_who_has_left_the_organization_is_out_at_the_next_refresh(world: SignInW
     idp.removed.add("00u-alice")
     refused(world.refresh(tokens.refresh))
     assert world.models(tokens.access).status == 401
-    eventually(lambda: world.models(tokens.access, pod=1).status == 401, what="the other pod refuses it", deadline=2)
+    eventually(
+        lambda: world.models(tokens.access, pod=1).status == 401,
+        what="the other pod refuses it",
+        deadline=REVOKED_SECONDS,
+    )
     idp.removed.clear()
     refused(world.refresh(tokens.refresh))
     assert world.line("session.refresh", reason="IdentityProviderRefused")["sub"] == "00u-alice"
@@ -90,8 +98,6 @@ def test_who_has_left_the_organization_is_out_at_the_next_refresh(world: SignInW
 
 def test_who_may_not_sign_in_any_more_is_out_at_the_next_refresh(world: SignInWorld) -> None:
     tokens = world.sign_in()
-    from tests.standins.sign_in import oidc
-
     world.load(identity={"oidc": [oidc("corporate", world.idp.issuer, allowedGroups=["managers"])]})
     refused(world.refresh(tokens.refresh))
 

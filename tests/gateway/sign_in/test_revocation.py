@@ -8,7 +8,7 @@ import pytest
 from tests.standins.gateway import eventually
 from tests.standins.identity_provider import IdentityProvider
 from tests.standins.raw_client import Response, fetch
-from tests.standins.sign_in import ADMIN_KEY, SignInWorld, Tokens, admin_key, session_of
+from tests.standins.sign_in import ADMIN_KEY, REVOKED_SECONDS, SignInWorld, Tokens, admin_key, session_of
 
 
 def out_everywhere(world: SignInWorld, tokens: Tokens) -> None:
@@ -16,7 +16,7 @@ def out_everywhere(world: SignInWorld, tokens: Tokens) -> None:
         refused = eventually(
             lambda pod=pod: (answer := world.models(tokens.access, pod=pod)).status == 401 and answer,
             what=f"pod {pod} refuses the session",
-            deadline=2,
+            deadline=REVOKED_SECONDS,
         )
         assert refused.header("x-should-retry") == "false"
         assert refused.json()["error"]["type"] == "authentication_error"
