@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from tests.node.kubernetes import ApiError, CommandFailedError, Kube, state_folder
 from tests.standins.anthropic_upstream import AnthropicUpstream
 
-from bench.node import credential, enforcement, installation, rollouts
+from bench.node import credential, enforcement, installation, revocation, rollouts
 from bench.node.world import ADDRESS, World
 from bench.processes import MeasurementError
 from bench.report import Result, as_json
@@ -18,6 +18,7 @@ PARTS: dict[str, Callable[[World], Sequence[Result]]] = {
     "install": installation.helm_to_ready,
     "policy": enforcement.apply_to_enforced,
     "credential": credential.rotate_to_used,
+    "revocation": revocation.revoke_to_refused,
     "rollouts": rollouts.streams_kept,
 }
 

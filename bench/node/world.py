@@ -22,6 +22,7 @@ from tests.node.kubernetes import (
     reference,
 )
 from tests.node.operators import Operator
+from tests.standins import framing
 from tests.standins.anthropic_upstream import API_KEY, AnthropicUpstream
 from tests.standins.raw_client import request_bytes
 from tests.standins.requests_seen import Expected
@@ -62,8 +63,19 @@ class World:
         for name in self._namespaces:
             self.kube.delete(reference("v1", "Namespace", "", name))
 
+    def prepare(self) -> None:
+        """The operator is installed, and the upstream knows whom to answer. Raises MeasurementError."""
+        if not self.operator.pods():
+            self.progress("installing the operator")
+            try:
+                self.operator.install()
+            except CommandFailedError as error:
+                raise MeasurementError(str(error)) from error
+        self.upstream.expected = [Expected.api_key(API_KEY)]
+
     def namespace(self, name: str) -> str:
         """A new one. Raises MeasurementError."""
+        name = f"{name}-{os.getpid()}"
         manifest = reference("v1", "Namespace", "", name)
         manifest["metadata"]["labels"] = {"pod-security.kubernetes.io/enforce": "restricted"}
         try:
@@ -76,13 +88,7 @@ class World:
     def gateway(self) -> NodeGateway:
         """Five ready pods and nothing changed on the way. Raises MeasurementError and TimeoutError."""
         if self._gateway is None:
-            if not self.operator.pods():
-                self.progress("installing the operator")
-                try:
-                    self.operator.install()
-                except CommandFailedError as error:
-                    raise MeasurementError(str(error)) from error
-            self.upstream.expected = [Expected.api_key(API_KEY)]
+            self.prepare()
             gateway = NodeGateway(self.kube, self.namespace(NAMESPACE), GATEWAY)
             self.progress(f"a gateway of {PODS} pods")
             gateway.apply(*gateway.smallest(self.upstream, replicas=PODS, drain="120s"))
@@ -142,15 +148,18 @@ class Pod:
 class Questions:
     """Asks every pod, by its own address, on one kept connection again and again, and keeps what it says.
 
-    `read` makes a short word of an answer's status and body; an answer of None counts as a failure.
+    `read` makes a short word of an answer's status and body; an answer of None counts as a failure. `headers`: the
+    credential of another than the gateway's usual developer.
     """
 
-    def __init__(self, gateway: NodeGateway, *, read: Callable[[int, bytes], str | None]) -> None:
+    def __init__(
+        self, gateway: NodeGateway, *, read: Callable[[int, bytes], str | None], headers: framing.Headers = ()
+    ) -> None:
         self.pods = [Pod.of(manifest) for manifest in gateway.wait_pods(PODS)]
         self.asked = 0
         self.failures: list[str] = []
         self._read = read
-        self._request = request_bytes("POST", "/v1/messages?beta=true", gateway.headers(), BODY)
+        self._request = request_bytes("POST", "/v1/messages?beta=true", headers or gateway.headers(), BODY)
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="questions", daemon=True)
         self._tasks: list[asyncio.Task[None]] = []
