@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from tests.standins import framing, messages
-from tests.standins.anthropic_upstream import AnthropicUpstream, Gate, Script, usual
+from tests.standins.anthropic_upstream import AnthropicUpstream, End, Gate, Script, usual
 from tests.standins.gateway import ALICE, Gateway, eventually
 from tests.standins.manifests import Manifest, binding, deployment, developer_key, policy, secret
 from tests.standins.raw_client import fetch
@@ -117,7 +117,10 @@ def test_a_session_s_sonnet_and_haiku_go_the_same_way(
 def test_no_request_fails_while_one_of_three_flaps(gateway: Gateway, upstreams: dict[str, AnthropicUpstream]) -> None:
     names = NAMES[:3]
     gateway.load(manifests(upstreams, *names, ant={"health": {"failuresBeforeCoolDown": 2, "coolDown": "1s"}}))
-    scripts = [failing(500), usual, failing(529, retry_after="1"), failing(401), usual, failing(429)]
+    scripts = [
+        *(failing(500), usual, failing(529, retry_after="1"), lambda request: [End.RESET], usual, failing(401)),
+        *(lambda request: [framing.stream_head(), End.CLOSE], usual, failing(429), lambda request: [End.CLOSE]),
+    ]
 
     def flapping(request: Received) -> Script:
         return scripts[len(upstreams["ant"].requests) // 20 % len(scripts)](request)
@@ -242,6 +245,24 @@ def test_a_full_upstream_is_passed_over_and_with_all_full_the_client_may_come_ag
     eventually(lambda: gateway.metric("claude_gateway_upstream_open_requests") == 1, what="its place free")
     assert ask(gateway, "s")["upstream"] == "claude/ant"
     gate.open()
+
+
+def test_an_edit_does_not_forget_the_requests_that_are_open(
+    gateway: Gateway, upstreams: dict[str, AnthropicUpstream]
+) -> None:
+    gateway.load(manifests(upstreams, "ant", ant={"maxConcurrentRequests": 1}))
+    gate = Gate()
+    upstreams["ant"].script(
+        framing.stream_head(), framing.chunk(messages.events()[0]), gate, *map(framing.chunk, messages.events()[1:]),
+        framing.LAST_CHUNK,
+    )  # fmt: skip
+    stream = gateway.begin(STREAMED)
+    stream.head()
+    gateway.load(manifests(upstreams, "ant", ant={"maxConcurrentRequests": 1, "timeouts": {"connect": "2s"}}))
+    assert gateway.messages(BODY).status == 529
+    gate.open()
+    assert b"message_stop" in b"".join(stream.pieces())
+    eventually(lambda: gateway.messages(BODY).status == 200, what="its place free")
 
 
 def test_a_place_is_free_again_however_a_request_ends(

@@ -107,7 +107,7 @@ class Router:
                 continue
             except BaseException:
                 if probe:
-                    standing.abandoned()
+                    standing.abandoned(era)
                 raise
             head = answer.head
             if head.status < 400 or not route.client.fails_over(head, answer.body):
@@ -174,7 +174,7 @@ class Router:
             decision.passed_over[route.client.name] = reason
         if not counts:
             if probe:
-                standing.abandoned()
+                standing.abandoned(era)
             return
         asked = head.get(b"retry-after") if head is not None else None
         now = self._clock()

@@ -116,6 +116,7 @@ class Standing:
         self._probing = False
         return True
 
-    def abandoned(self) -> None:
+    def abandoned(self, era: int) -> None:
         """A probe came to nothing that tells: its client left, or the failure was the caller's own."""
-        self._probing = False
+        if era == self.era:
+            self._probing = False

@@ -6,6 +6,8 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from tests.proxy.configurations import upstream
 
 from gateway_config.callers import Caller
@@ -241,3 +243,37 @@ async def test_a_rate_limit_says_more_than_that_another_is_full() -> None:
     world.b.says = 429
     answer, _ = await world.ask()
     assert answer.head.status == 429
+
+
+STEPS = st.lists(
+    st.tuples(
+        st.tuples(*[st.sampled_from([200, 200, 400, 401, 404, 429, 500, 503, ConnectError("no")])] * 3),
+        st.sampled_from([0.0, 1.0, 29.0, 31.0, 4000.0]),
+        st.sampled_from([None, b"1", b"45"]),
+        st.booleans(),
+        st.booleans(),
+    ),
+    max_size=40,
+)
+
+
+@given(steps=STEPS)
+def test_whatever_happened_before_no_request_fails_that_another_upstream_could_serve(steps: list[Any]) -> None:
+    async def run() -> None:
+        world = World("a", "b", "c")
+        for says, passed, retry_after, own, metered in steps:
+            world.now += passed
+            for client, one in zip(world.clients.values(), says, strict=True):
+                client.says = one
+                client.headers = [(b"retry-after", retry_after)] if retry_after else []
+            try:
+                answer, decision = await world.ask(OWN_LOGIN if own else ALICE, metered=metered)
+                status, attempts = answer.head.status, decision.attempts
+            except GatewayError as error:
+                status, attempts = error.status, 3
+            assert attempts <= 3, "each upstream at most once"
+            if 200 in says or 400 in says:
+                assert status in (200, 400)
+            assert all(binding.occupancy.open == 0 for binding in world.bindings.values())
+
+    asyncio.run(run())

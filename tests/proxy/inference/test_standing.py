@@ -49,7 +49,7 @@ def test_a_trial_that_tells_nothing_frees_the_place() -> None:
     one = standing(failures=1)
     fail(one, 0)
     assert one.claim_probe(30)
-    one.abandoned()
+    one.abandoned(one.era)
     assert one.cooling
     assert one.claim_probe(30)
 
