@@ -55,6 +55,9 @@ class Kind(Protocol):
     def transactional(self, engine: AsyncEngine) -> AsyncEngine:
         """The same engine for several statements together."""
 
+    def abandon(self) -> None:
+        """Ends the connections of pooled engines that are left, without a word to the server."""
+
     def prepare(self) -> None:
         """What must be so before the first connection. Raises OSError."""
 
@@ -140,6 +143,7 @@ class Database:
         await asyncio.wait({leaving}, timeout=OPERATION_SECONDS)
         leaving.cancel()
         await asyncio.gather(leaving, return_exceptions=True)
+        self.kind.abandon()
 
     async def _measured(self, operation: str, work: Callable[[], Awaitable[T]]) -> T:
         if not self.ready:

@@ -4,6 +4,7 @@ import ssl
 from collections.abc import Sequence
 from typing import Any, ClassVar, Final
 from urllib.parse import quote
+from weakref import WeakSet
 
 import asyncpg
 from asyncpg.exceptions import InterfaceError, PostgresError
@@ -55,6 +56,7 @@ class Postgres:
                 **({"options": parameters["options"]} if "options" in parameters else {}),
             },
         }
+        self._pooled: WeakSet[asyncpg.Connection] = WeakSet()
         written = quote(parsed.password or "", safe="")
         self._secrets = tuple(text for text in (url, written, parsed.password) if text)
 
@@ -78,7 +80,7 @@ class Postgres:
         # AUTOCOMMIT: one statement is one round trip.
         return create_async_engine(
             "postgresql+asyncpg://",
-            async_creator=self._connect,
+            async_creator=self._connect_pooled if pooled else self._connect,
             isolation_level="AUTOCOMMIT",
             hide_parameters=True,
             **pool,
@@ -87,8 +89,17 @@ class Postgres:
     def transactional(self, engine: AsyncEngine) -> AsyncEngine:
         return engine.execution_options(isolation_level="READ COMMITTED")
 
+    def abandon(self) -> None:
+        for connection in list(self._pooled):
+            connection.terminate()
+
     def prepare(self) -> None:
         pass
+
+    async def _connect_pooled(self) -> asyncpg.Connection:
+        connection = await self._connect()
+        self._pooled.add(connection)
+        return connection
 
     async def _connect(self) -> asyncpg.Connection:
         return await asyncpg.connect(**self._arguments)

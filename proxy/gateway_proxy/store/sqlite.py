@@ -46,6 +46,9 @@ class Sqlite:
     def transactional(self, engine: AsyncEngine) -> AsyncEngine:
         return engine.execution_options(begin="BEGIN IMMEDIATE")
 
+    def abandon(self) -> None:
+        pass
+
     def prepare(self) -> None:
         """The file is its owner's alone; SQLite gives its log the same mode."""
         self._file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
