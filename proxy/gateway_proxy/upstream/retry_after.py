@@ -11,7 +11,6 @@ def retry_after_seconds(value: str | None) -> float | None:
     if value.isascii() and value.isdigit():
         return float(value[:9])
     try:
-        moment = parsedate_to_datetime(value)
-    except ValueError:
-        return None
-    return max(0.0, moment.timestamp() - time.time())
+        return max(0.0, parsedate_to_datetime(value).timestamp() - time.time())
+    except (ValueError, OverflowError, TypeError, IndexError):
+        return None  # what the library raises depends on which part makes no sense

@@ -132,7 +132,9 @@ async def test_a_trial_whose_client_leaves_does_not_keep_the_place() -> None:
     assert all(binding.occupancy.open == 0 for binding in world.bindings.values())
 
 
-@pytest.mark.parametrize(("value", "seconds"), [(b"7", 7), (b"900", 900), (b"soon", 0), (b"-1", 0)])
+@pytest.mark.parametrize(
+    ("value", "seconds"), [(b"7", 7), (b"900", 900), (b"soon", 0), (b"-1", 0), (b"1 Jan 2020 00:00:00 +%d" % 10**20, 0)]
+)
 async def test_a_retry_after_says_how_long(value: bytes, seconds: int) -> None:
     world = World("a", "b")
     world.a.says, world.a.headers = 429, [(b"retry-after", value)]
