@@ -202,6 +202,17 @@ def session_provider_gone(provider: str) -> GatewayError:
     )
 
 
+def session_groups_changed() -> GatewayError:
+    """The token of somebody in more groups than it can name was cut for other policies."""
+    return _error(
+        401,
+        "this gateway's policies speak of other groups since the session token was made: renew the session, or sign in "
+        "again (/login in Claude Code)",
+        reason="SessionGroupsChanged",
+        headers=_NO_RETRY,
+    )
+
+
 def address_denied(client: str) -> GatewayError:
     """`client`: the address as the gateway sees it."""
     return _error(

@@ -6,23 +6,20 @@ about 10 us.
 
 import secrets
 import time
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 from typing import Any, Final
-
-import orjson
 
 from gateway_config.callers import Caller
 from gateway_config.contract import Configuration
 from gateway_proxy import errors
 from gateway_proxy.identity.person import Person
 from gateway_proxy.identity.principal import Principal
+from gateway_proxy.identity.sessions.groups import CarriedGroups, GroupsChangedError
 from gateway_proxy.identity.sessions.signing import SigningKeys, is_session_shaped
 
 AUDIENCE: Final = "claude-gateway"
 MAX_CACHED_TOKENS: Final = 20_000
 """About 30 MB; the oldest makes room."""
-MAX_GROUPS_BYTES: Final = 4096
-"""Of JSON: with it a token stays below 7 KiB and passes proxies that take 8 KiB of a header."""
 
 
 class SessionTokens:
@@ -35,7 +32,7 @@ class SessionTokens:
         self._seconds = configuration.session.access_token_seconds
         self._billing_group_tag = configuration.billing_group_tag
         self._providers = frozenset(provider.name for provider in configuration.identity_providers)
-        self._named_groups = frozenset(_named_groups(configuration))
+        self._groups = CarriedGroups(configuration)
         self._revoked = revoked
         self._cache: dict[str, tuple[float, str, Principal]] = {}
 
@@ -45,7 +42,7 @@ class SessionTokens:
             "iss": self._issuer,
             "aud": AUDIENCE,
             "sub": person.user,
-            "groups": self.carried_groups(person.groups),
+            **self._groups.claims(person.groups),
             "provider": person.provider,
             "sid": session_id,
             "jti": secrets.token_hex(8),
@@ -58,21 +55,9 @@ class SessionTokens:
             claims["billing_group_tag"] = self._billing_group_tag
         return self._keys.sign(claims)
 
-    def carried_groups(self, groups: Iterable[str]) -> list[str]:
-        """The groups that a token names: all that fit, those first that the configuration speaks of."""
-        given = list(dict.fromkeys(groups))
-        carried: list[str] = []
-        left = MAX_GROUPS_BYTES
-        for group in sorted(given, key=lambda group: group not in self._named_groups):
-            left -= len(orjson.dumps(group)) + 1
-            if left < 0:
-                break
-            carried.append(group)
-        return carried
-
     def find(self, presented: str) -> Principal | None:
         """The caller of a session token; None for what is none. Raises GatewayError (401) for one that is out of
-        date, revoked, of another gateway, or of keys that are gone."""
+        date, revoked, of another gateway, of keys that are gone, or cut for other groups."""
         entry = self._cache.get(presented)
         if entry is not None:
             expires, session_id, principal = entry
@@ -102,12 +87,11 @@ class SessionTokens:
             raise errors.session_unreadable()
         expires, begins = claims.get("exp"), claims.get("nbf", 0)
         session_id, user, provider = claims.get("sid"), claims.get("sub"), claims.get("provider")
-        groups, email = claims.get("groups"), claims.get("email")
+        email = claims.get("email")
         if (
             not isinstance(expires, int)
             or not isinstance(begins, int)
             or not (isinstance(session_id, str) and isinstance(user, str) and isinstance(provider, str))
-            or not (isinstance(groups, list) and all(isinstance(group, str) for group in groups))
             or not (email is None or isinstance(email, str))
             or begins > now
         ):
@@ -118,10 +102,16 @@ class SessionTokens:
             raise errors.session_expired()
         if provider not in self._providers:
             raise errors.session_provider_gone(provider)
+        try:
+            groups = self._groups.of(claims)
+        except GroupsChangedError:
+            raise errors.session_groups_changed() from None
+        if groups is None:
+            raise errors.session_unreadable()
         fields = {"auth": "session", "sub": user, "session": session_id, "provider": provider}
         if email is not None:
             fields["email"] = email
-        caller = Caller(user=user, email=email, groups=frozenset(groups), identity_provider=provider)
+        caller = Caller(user=user, email=email, groups=groups, identity_provider=provider)
         return Principal(caller=caller, expires=expires, audit_fields=fields)
 
     def _keep(self, token: str, expires: float, session_id: str, principal: Principal) -> None:
@@ -129,10 +119,3 @@ class SessionTokens:
         if len(cache) >= MAX_CACHED_TOKENS:
             del cache[next(iter(cache))]
         cache[token] = expires, session_id, principal
-
-
-def _named_groups(configuration: Configuration) -> Iterable[str]:
-    yield from configuration.admin_groups
-    for policy in configuration.policies:
-        for match in policy.matches:
-            yield from match.groups
