@@ -55,8 +55,11 @@ async def test_a_later_browser_replaces_the_one_before(store: Store) -> None:
     await store.sign_ins.create(sign_in())
     assert await store.sign_ins.begin("one", b"first", NOW)
     assert await store.sign_ins.begin("one", b"second", NOW)
+    assert not await store.sign_ins.awaits("one", b"first", NOW)
     assert not await store.sign_ins.approve("one", b"first", ALICE, None, NOW)
+    assert await store.sign_ins.awaits("one", b"second", NOW)
     assert await store.sign_ins.approve("one", b"second", ALICE, None, NOW)
+    assert not await store.sign_ins.awaits("one", b"second", NOW)
 
 
 async def test_a_callback_that_was_not_begun_approves_nothing(store: Store) -> None:

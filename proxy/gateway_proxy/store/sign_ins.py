@@ -59,6 +59,11 @@ class SignIns:
         statement = update(sign_ins).where(_waits(id, now)).values(callback_hash=callback_hash)
         return await self._database.changed("sign_ins.begin", statement) == 1
 
+    async def awaits(self, id: str, callback_hash: bytes, now: float) -> bool:  # noqa: A002
+        """Whether this callback may still approve."""
+        statement = select(sign_ins.c.id).where(_waits(id, now), sign_ins.c.callback_hash == callback_hash)
+        return bool(await self._database.rows("sign_ins.awaits", statement))
+
     async def approve(
         self,
         id: str,  # noqa: A002

@@ -8,6 +8,7 @@ from typing import Any
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
 import pytest
+from tests.standins import framing
 from tests.standins.gateway import eventually
 from tests.standins.identity_provider import Asked, IdentityProvider
 from tests.standins.raw_client import Response, fetch
@@ -32,9 +33,13 @@ class Trip:
         """What the provider gives for this trip, or for one that asked something else."""
         return self.world.idp.authorize(self.query | changes)["code"]
 
-    def back(self, *, cookie: str | None = "own", pod: int = 0, **fields: str) -> Response:
+    def back(
+        self, *, cookie: str | None = "own", pod: int = 0, headers: framing.Headers = (), **fields: str
+    ) -> Response:
         given = {"state": self.query["state"], **fields}
-        headers = [] if cookie is None else [("cookie", self.cookie if cookie == "own" else cookie)]
+        headers = framing.pairs(headers)
+        if cookie is not None:
+            headers = [*headers, ("cookie", self.cookie if cookie == "own" else cookie)]
         return fetch(self.world.ports[pod], "GET", f"/oauth/callback?{urlencode(given)}", headers=headers)
 
 
@@ -254,6 +259,29 @@ def test_a_callback_that_is_loaded_again_meanwhile_gets_the_same_answer(
     assert pages[0].status == 200
     assert pages[1].status in (200, 400), "400 where it came too late to share"
     tokens_of(world.poll(device))
+
+
+def test_the_provider_is_not_asked_once_a_sign_in_is_over(world: SignInWorld, idp: IdentityProvider) -> None:
+    """One state and its cookie are no means to send the gateway to the provider again and again."""
+    trip = Trip(world, world.begin())
+    assert trip.back(code=trip.code()).status == 200
+    asked = idp.asked("/token")
+    for number in range(20):
+        assert trip.back(code=f"made-up-{number}", pod=number % 2).status == 400
+    assert idp.asked("/token") == asked
+    assert world.line("device.callback", reason="SignInOver")["outcome"] == "refused"
+
+
+def test_codes_that_browsers_bring_back_are_counted(world: SignInWorld, idp: IdentityProvider) -> None:
+    trip = Trip(world, world.begin())
+    limits = {"deviceAuthorizationsPer10Minutes": 100, "codeSubmissionsPer10Minutes": 5}
+    world.load(http={"signInRateLimits": limits, "trustedProxies": ["127.0.0.0/8"]})
+    address = [("x-forwarded-for", "203.0.113.66")]
+    asked = idp.asked("/token")
+    answers = [trip.back(code=f"made-up-{number}", headers=address) for number in range(8)]
+    assert [answer.status for answer in answers] == [403] * 5 + [429] * 3
+    assert int(answers[-1].header("retry-after") or 0) > 0
+    assert idp.asked("/token") - asked == 5
 
 
 def test_a_code_that_the_provider_does_not_take_leaves_the_sign_in_open(world: SignInWorld) -> None:

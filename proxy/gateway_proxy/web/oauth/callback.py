@@ -21,7 +21,7 @@ _PASSING: Final = frozenset({"server_error", "temporarily_unavailable"})
 
 
 async def arrive(visit: Visit) -> Response:
-    """Raises GatewayError (400, 405), StoreUnavailableError, IdentityProviderError."""
+    """Raises GatewayError (400, 405, 429), StoreUnavailableError, IdentityProviderError."""
     fields = visit.fields
     if visit.request.method != "GET":  # whoever asks for the head alone must not use up the code
         raise errors.method_not_allowed(("GET",))
@@ -38,7 +38,11 @@ async def arrive(visit: Visit) -> Response:
 
 
 async def _exchanged(visit: Visit, trip: Trip, provider: "IdentityProviderClient", state: str) -> Response:
-    fields = visit.fields
+    """The provider is asked last: for nothing that is over already, and not at a browser's pleasure."""
+    fields, callback_hash = visit.fields, browser_trip.state_hash(state)
+    visit.limits.admit_callback(visit.request.client, visit.live.configuration.clients)
+    if not await visit.store.sign_ins.awaits(trip.sign_in_id, callback_hash, visit.now):
+        raise _refused(visit, trip, "SignInOver")
     try:
         signed_in = await provider.exchange(
             code=fields["code"],
@@ -56,7 +60,7 @@ async def _exchanged(visit: Visit, trip: Trip, provider: "IdentityProviderClient
     except ProviderUnavailableError as error:
         _tell(visit, trip, "failed", reason=error.reason)
         raise
-    return await _approved(visit, trip, signed_in, browser_trip.state_hash(state))
+    return await _approved(visit, trip, signed_in, callback_hash)
 
 
 async def _approved(visit: Visit, trip: Trip, signed_in: "SignedIn", callback_hash: bytes) -> Response:

@@ -1,5 +1,5 @@
-"""How often one address may begin a sign-in and enter a code. Each pod counts for itself: with n pods it is up to n
-times as often, against 25,000,000,000 codes."""
+"""How often one address may begin a sign-in, enter a code and come back with one. Each pod counts for itself: with n
+pods it is up to n times as often, against 25,000,000,000 codes."""
 
 import time
 from typing import Final
@@ -18,6 +18,7 @@ class SignInLimits:
     def __init__(self) -> None:
         self._device_authorizations = SlidingWindow(1, _SECONDS)
         self._code_submissions = SlidingWindow(1, _SECONDS)
+        self._callbacks = SlidingWindow(1, _SECONDS)
 
     def admit_sign_in(self, client: str, limits: Clients) -> None:
         """Raises GatewayError (429)."""
@@ -29,7 +30,15 @@ class SignInLimits:
 
     def admit_code(self, client: str, limits: Clients) -> None:
         """Raises GatewayError (429)."""
-        window = self._code_submissions
+        self._admit_code(self._code_submissions, client, limits)
+
+    def admit_callback(self, client: str, limits: Clients) -> None:
+        """Each asks the identity provider, and follows a code that was entered: the same limit. Raises GatewayError
+        (429)."""
+        self._admit_code(self._callbacks, client, limits)
+
+    @staticmethod
+    def _admit_code(window: SlidingWindow, client: str, limits: Clients) -> None:
         window.limit = limits.code_submissions_per_10_minutes
         wait = window.admit(limited_as(client), time.monotonic())
         if wait is not None:
