@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from tests.standins.gateway import eventually
 from tests.standins.identity_provider import IdentityProvider
+from tests.standins.manifests import policy
 from tests.standins.raw_client import Response
 from tests.standins.sign_in import REVOKED_SECONDS, SignInWorld, Tokens, oidc, session_of, tokens_of
 
@@ -123,6 +124,22 @@ def test_a_token_that_the_provider_gave_before_it_failed_is_kept(world: SignInWo
     idp.answers.clear()
     idp.kids.pop()
     tokens_of(world.refresh(second.refresh))
+
+
+def test_a_group_that_a_refresh_does_not_tell_still_closes_what_it_closes(
+    world: SignInWorld, idp: IdentityProvider
+) -> None:
+    denied = policy("no-engineers", priority=9, matches=[{"groups": ["engineering"]}], access="Deny")
+    world.load(denied, policy("everybody-else", matches=[{"groups": ["platform"]}]))
+    tokens = world.sign_in()
+    assert world.models(tokens.access).status == 403
+    idp.token_answer = {"id_token": None}
+    idp.userinfo = {"sub": "00u-alice", "email": "alice@corp.example"}
+    tokens = tokens_of(world.refresh(tokens.refresh))
+    assert world.models(tokens.access).status == 403
+    assert world.line("session.refresh", outcome="Unconfirmed", session=session_of(tokens))
+    idp.userinfo["groups"] = ["platform"]
+    assert world.models(tokens_of(world.refresh(tokens.refresh)).access).status == 200
 
 
 def test_an_unknown_refresh_token(world: SignInWorld) -> None:

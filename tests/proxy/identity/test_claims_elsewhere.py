@@ -84,15 +84,17 @@ async def groups_of_graph(
 
 @pytest.mark.parametrize("claims", OVERAGE)
 def test_a_token_that_leaves_groups_out_is_noticed(claims: dict[str, Any]) -> None:
-    assert entra.groups_left_out(claims)
-    assert not entra.groups_left_out({**claims, "groups": []})
+    for names in (["groups"], ["/groups"], ["roles", "/groups/0"]):
+        assert entra.left_out(claims, names) == {"groups"}
+        assert not entra.left_out({**claims, "groups": []}, names)
+    assert not entra.left_out(claims, ["roles", "/realm_access/groups"])
 
 
 @pytest.mark.parametrize(
     "claims", [{}, {"hasgroups": False}, {"_claim_names": {"roles": "src1"}}, {"_claim_names": ["groups"]}]
 )
 def test_a_token_without_groups_leaves_none_out(claims: dict[str, Any]) -> None:
-    assert not entra.groups_left_out(claims)
+    assert not entra.left_out(claims, ["groups"])
 
 
 async def test_graph_is_asked_as_the_person(idp: IdentityProvider, out: Rerouted) -> None:
@@ -167,6 +169,15 @@ async def test_groups_left_out_by_another_provider_are_a_refusal(
     assert not [url for url in out.asked_for if "graph" in url]
 
 
+async def test_another_group_claim_that_was_left_out_is_a_refusal(
+    idp: IdentityProvider, developer: MakeDeveloper
+) -> None:
+    idp.claims |= {"_claim_names": {"realm_access": "src1"}}
+    with pytest.raises(SignInRefusedError) as caught:
+        await developer(group_claims=("groups", "/realm_access/roles")).come_back()
+    assert caught.value.reason == "GroupsLeftOut"
+
+
 async def test_whoever_takes_no_groups_of_the_token_does_not_mind(
     idp: IdentityProvider, developer: MakeDeveloper
 ) -> None:
@@ -175,7 +186,10 @@ async def test_whoever_takes_no_groups_of_the_token_does_not_mind(
     assert (await developer(group_claims=("roles",)).come_back()).person.groups == ("Engineer",)
 
 
-async def test_a_sign_in_at_entra_with_too_many_groups(idp: IdentityProvider, developer: MakeDeveloper) -> None:
+@pytest.mark.parametrize("name", ["groups", "/groups"])
+async def test_a_sign_in_at_entra_with_too_many_groups(
+    idp: IdentityProvider, developer: MakeDeveloper, name: str
+) -> None:
     host = "https://login.microsoftonline.com"
     idp.discovery |= {
         "issuer": TENANT,
@@ -186,15 +200,16 @@ async def test_a_sign_in_at_entra_with_too_many_groups(idp: IdentityProvider, de
     }
     idp.answers["/3f2c/v2.0/.well-known/openid-configuration"] = lambda _: (200, idp.discovery)
     idp.claims = {"sub": "pairwise", "oid": "0b1c", "email": "alice@corp.example", "hasgroups": True}
+    idp.claims["roles"] = ["Engineer"]
     idp.alter_token = lambda header, claims: claims.update(iss=TENANT)
     idp.answers[GRAPH] = lambda asked: (
         (200, {"value": ["group-1"]})
         if asked.headers["authorization"].removeprefix("Bearer ") in idp._access_tokens
         else (401, {})
     )
-    one = developer(name="entra", issuer=TENANT, user_claim="oid")
+    one = developer(name="entra", issuer=TENANT, user_claim="oid", group_claims=(name, "roles"))
     signed_in = await one.come_back()
-    assert (signed_in.person.user, signed_in.person.groups) == ("0b1c", ("group-1",))
+    assert (signed_in.person.user, signed_in.person.groups) == ("0b1c", ("group-1", "Engineer"))
     again = await one.client.refresh(signed_in.refresh_token or "", subject="pairwise")
     assert again.person == signed_in.person
     idp.answers[GRAPH] = lambda _: (403, {})

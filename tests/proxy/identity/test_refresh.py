@@ -93,6 +93,45 @@ async def test_without_an_identity_token_the_userinfo_endpoint_is_asked(
         await one.client.refresh(again.refresh_token or "", subject=ALICE)
 
 
+@pytest.mark.parametrize("told", [{}, {"groups": None}, {"roles": ["reader"]}])
+async def test_groups_that_userinfo_does_not_tell_are_not_forgotten(
+    idp: IdentityProvider, developer: MakeDeveloper, told: dict[str, Any]
+) -> None:
+    one = developer(group_claims=("groups", "roles"))
+    first = await one.come_back()
+    assert first.person.groups == ("engineering",)
+    idp.token_answer = {"id_token": None}
+    idp.userinfo = {"sub": ALICE, "email": "alice@corp.example", **told}
+    newest = first.refresh_token
+    for known in (first.person, None):
+        with pytest.raises(ProviderUnavailableError, match="claims") as caught:
+            await one.client.refresh(newest or "", subject=ALICE, known=known)
+        assert caught.value.reason == "IdentityProviderMisconfigured"
+        newest = caught.value.refresh_token
+    idp.userinfo |= {"groups": [], "roles": []}
+    assert (await one.client.refresh(newest or "", subject=ALICE, known=first.person)).person.groups == ()
+
+
+async def test_an_address_that_userinfo_does_not_tell_is_not_forgotten(
+    idp: IdentityProvider, developer: MakeDeveloper
+) -> None:
+    one = developer()
+    first = await one.come_back()
+    idp.token_answer = {"id_token": None}
+    idp.userinfo = {"sub": ALICE, "groups": ["engineering"]}
+    with pytest.raises(ProviderUnavailableError, match="claims"):
+        await one.client.refresh(first.refresh_token or "", subject=ALICE, known=first.person)
+
+
+async def test_whoever_had_no_groups_needs_none_of_userinfo(idp: IdentityProvider, developer: MakeDeveloper) -> None:
+    one = developer()
+    idp.claims.pop("groups")
+    first = await one.come_back()
+    idp.token_answer = {"id_token": None}
+    again = await one.client.refresh(first.refresh_token or "", subject=ALICE, known=first.person)
+    assert again.person == first.person
+
+
 @pytest.mark.parametrize(
     ("status", "body"),
     [

@@ -31,6 +31,11 @@ def find(claims: Mapping[str, Any], name: str) -> Any:
     return value
 
 
+def member(name: str) -> str:
+    """The top-level claim that a name or JSON pointer leads into."""
+    return name[1:].split("/")[0].replace("~1", "/").replace("~0", "~") if name.startswith("/") else name
+
+
 def text(claims: Mapping[str, Any], name: str) -> str | None:
     """A claim as text, a whole number in its digits; None where there is none. Raises ClaimError."""
     value = find(claims, name)

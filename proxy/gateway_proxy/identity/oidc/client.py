@@ -22,7 +22,7 @@ from gateway_proxy.identity.oidc.failures import (
 )
 from gateway_proxy.identity.oidc.fetched import Fetched
 from gateway_proxy.identity.oidc.keys import IssuerKeys, fetch_keys
-from gateway_proxy.identity.oidc.people import has_all, person_of
+from gateway_proxy.identity.oidc.people import forgets, has_all, person_of
 from gateway_proxy.identity.oidc.tokens import Clock, TokenError, audiences, check_times, parse, verify
 from gateway_proxy.identity.person import Person
 from gateway_proxy.outbound.client import Outbound
@@ -123,8 +123,9 @@ class IdentityProviderClient:
         person = await self._in_time(self._arrived_person(discovered, members, nonce))
         return SignedIn(person, _refresh_token(members))
 
-    async def refresh(self, refresh_token: str, *, subject: str | None = None) -> SignedIn:
-        """Who the token's holder is now. `subject` is whom the session belongs to: somebody else is refused.
+    async def refresh(self, refresh_token: str, *, subject: str | None = None, known: Person | None = None) -> SignedIn:
+        """Who the token's holder is now. `subject` is whom the session belongs to: somebody else is refused. `known` is
+        the person as last told, None where nothing vouches for that.
 
         Raises ProviderRefusedError where the person is out, ProviderUnavailableError where that cannot be told; the
         latter may carry a new refresh token to keep.
@@ -143,7 +144,7 @@ class IdentityProviderClient:
         members = succeeded(answered)
         newest = _refresh_token(members) or refresh_token
         try:
-            person = await self._in_time(self._refreshed_person(discovered, members, subject))
+            person = await self._in_time(self._refreshed_person(discovered, members, subject, known))
         except ProviderUnavailableError as error:
             error.refresh_token = newest
             raise
@@ -164,9 +165,10 @@ class IdentityProviderClient:
         return await self._person(discovered, members, claims)
 
     async def _refreshed_person(
-        self, discovered: Discovered, members: Mapping[str, Any], subject: str | None
+        self, discovered: Discovered, members: Mapping[str, Any], subject: str | None, known: Person | None
     ) -> Person:
-        if members.get("id_token") is not None:
+        identified = members.get("id_token") is not None
+        if identified:
             try:
                 claims = await self._claims(members["id_token"])
             except TokenError as error:
@@ -179,7 +181,13 @@ class IdentityProviderClient:
                 f"What {self.name} answered belongs to somebody else. Sign in again.",
                 f"{self.name}: a refresh gave another subject than the one that signed in",
             )
-        return await self._person(discovered, members, claims)
+        person = await self._person(discovered, members, claims)
+        if not identified and forgets(self.provider, claims, person, known):
+            raise misconfigured(
+                f"{self.name}: a refresh gave no identity token, and the userinfo endpoint lacks claims that the "
+                "sign-in had: let it tell claims.groups and claims.email, or let a refresh give an identity token"
+            )
+        return person
 
     # --- asking the provider ---
 
@@ -259,15 +267,18 @@ class IdentityProviderClient:
         groups: list[str] | None = None
         if self._directory is not None:
             groups = await self._directory.groups(str(claims.get("sub")))
-        elif "groups" in provider.group_claims and entra.groups_left_out(claims):
-            groups = await entra.all_groups(
+        elif left_out := entra.left_out(claims, provider.group_claims):
+            if left_out != {entra.GROUPS}:
+                raise entra.overage(provider, "the token leaves a group claim out that no directory tells")
+            told = await entra.all_groups(
                 self._calls, provider, access_token=_access_token(members), graph_host=discovered.graph_host
             )
+            claims = {**claims, entra.GROUPS: told}
         if provider.userinfo_fallback and "id_token" in members and not has_all(provider, claims):
-            told = await self._userinfo(discovered, members)
-            if told.get("sub") != claims.get("sub"):
+            further = await self._userinfo(discovered, members)
+            if further.get("sub") != claims.get("sub"):
                 raise self._invalid_token("the userinfo endpoint speaks of somebody else")
-            claims = {**told, **claims}
+            claims = {**further, **claims}
         return person_of(provider, claims, groups=groups)
 
     def _refuse_code(self, answered: Answered) -> NoReturn:

@@ -4,7 +4,7 @@ Source: learn.microsoft.com/entra/identity-platform/id-token-claims-reference (g
 learn.microsoft.com/graph/api/directoryobject-getmemberobjects.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -17,6 +17,8 @@ from gateway_proxy.identity.oidc.claims import ClaimError
 from gateway_proxy.identity.oidc.failures import SignInRefusedError
 from gateway_proxy.identity.oidc.people import MAX_GROUPS
 
+GROUPS: Final = "groups"
+"""The one claim that Graph tells."""
 _GRAPH_OF: Final = {
     "login.microsoftonline.com": "graph.microsoft.com",
     "sts.windows.net": "graph.microsoft.com",
@@ -28,13 +30,13 @@ _GRAPHS: Final = frozenset((*_GRAPH_OF.values(), "dod-graph.microsoft.us"))
 """Hosts that an access token may be sent to, whatever a discovery document says."""
 
 
-def groups_left_out(claims: Mapping[str, Any]) -> bool:
-    """Whether the token says that it would have held groups, had they been fewer."""
-    if claims.get("groups") is not None:
-        return False
+def left_out(claims: Mapping[str, Any], names: Iterable[str]) -> set[str]:
+    """Those claims of the names and JSON pointers that the token would have held, as it says, had they been shorter."""
     named = claims.get("_claim_names")
-    implicit = claims.get("hasgroups")
-    return implicit is True or implicit == "true" or (isinstance(named, dict) and "groups" in named)
+    elsewhere = set(named) if isinstance(named, dict) else set()
+    if claims.get("hasgroups") in (True, "true"):
+        elsewhere.add(GROUPS)
+    return {member for member in map(values.member, names) if member in elsewhere and claims.get(member) is None}
 
 
 async def all_groups(
@@ -44,7 +46,7 @@ async def all_groups(
     them to us, ProviderUnavailableError where it cannot now."""
     host = _GRAPH_OF.get(urlsplit(provider.issuer).hostname or "")
     if host is None or access_token is None:
-        raise _overage(provider, "the token leaves the groups out and no directory tells them")
+        raise overage(provider, "the token leaves the groups out and no directory tells them")
     if graph_host in _GRAPHS:
         host = graph_host
     # securityEnabledOnly would leave out groups that a token may name, and a policy deny.
@@ -55,14 +57,14 @@ async def all_groups(
         body=orjson.dumps({"securityEnabledOnly": False}),
     )
     if answered.status in (400, 401, 403):
-        raise _overage(provider, answered.said())
+        raise overage(provider, answered.said())
     try:
         return values.texts(succeeded(answered), "value", most=MAX_GROUPS)
     except ClaimError as error:
-        raise _overage(provider, f"{answered.where}: {error}") from error
+        raise overage(provider, f"{answered.where}: {error}") from error
 
 
-def _overage(provider: IdentityProvider, why: str) -> SignInRefusedError:
+def overage(provider: IdentityProvider, why: str) -> SignInRefusedError:
     return SignInRefusedError(
         "GroupsLeftOut",
         f"You are in more groups than {provider.name} tells this gateway. Ask your gateway's administrator.",

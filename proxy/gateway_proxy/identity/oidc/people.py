@@ -50,6 +50,18 @@ def has_all(provider: IdentityProvider, claims: Mapping[str, Any]) -> bool:
     return all(values.find(claims, name) is not None for name in names)
 
 
+def forgets(provider: IdentityProvider, claims: Mapping[str, Any], person: Person, known: Person | None) -> bool:
+    """Whether `person`, made of these claims, may lack what is true of them: a claim is absent, and with it a group or
+    the address that the person was `known` by. Where nothing is known, every absent group claim counts."""
+    in_claims = provider.group_claims if provider.google_groups is None else ()
+    absent = any(values.find(claims, name) is None for name in in_claims)
+    if known is None:
+        return absent
+    if known.email is not None and person.email is None:
+        return True
+    return absent and not set(known.groups).issubset(person.groups)
+
+
 def _groups(provider: IdentityProvider, claims: Mapping[str, Any]) -> list[str]:
     found: list[str] = []
     for name in provider.group_claims:
@@ -71,12 +83,12 @@ def _check_email(provider: IdentityProvider, email: str, claims: Mapping[str, An
     name, _, domain = email.rpartition("@")
     if not name or not domain or " " in email:
         raise _unreadable(provider, f"{provider.email_claim} is no email address")
-    verified = claims.get("email_verified")
-    if verified is False or (isinstance(verified, str) and verified.lower() == "false"):
+    verified = claims.get("email_verified", True)
+    if verified is not True and not (isinstance(verified, str) and verified.lower() == "true"):
         raise SignInRefusedError(
             "EmailNotVerified",
             f"Your email address is not verified at {provider.name}. Verify it there and sign in again.",
-            f"{provider.name}: email_verified is false",
+            f"{provider.name}: email_verified is there and not true",
         )
 
 

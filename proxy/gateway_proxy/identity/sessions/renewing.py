@@ -127,8 +127,9 @@ class Renewal:
     ) -> Renewed | None:
         """None where the session changed meanwhile."""
         person, outcome = record.person, "Renewed"
+        vouched = kept.speaks_of(person, self._live.signing_keys, record.id)
         try:
-            signed_in = await provider.refresh(kept.value, subject=person.subject)
+            signed_in = await provider.refresh(kept.value, subject=person.subject, known=person if vouched else None)
         except SignInRefusedError as error:
             await self._end(record, error.reason, error.sentence, detail=error.detail)
         except ProviderUnavailableError as error:
@@ -140,7 +141,7 @@ class Renewal:
             if error.refresh_token is not None:
                 kept = replace(kept, value=error.refresh_token)
             late = time.time() >= kept.confirmed_at + UNCONFIRMED_SECONDS
-            if late or not kept.speaks_of(person, self._live.signing_keys, record.id):
+            if late or not vouched:
                 await self._given_up(record, kept)
                 raise RenewalUnavailableError from error
             outcome = "Unconfirmed"
