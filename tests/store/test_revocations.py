@@ -2,11 +2,13 @@
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 from sqlalchemy.ext.asyncio import AsyncConnection
-from tests.store.rows import BOB, NOW, session
+from tests.store.rows import ALICE, BOB, NOW, digest, session, sign_in
 
+from gateway_proxy.identity.person import Person
 from gateway_proxy.store import Cursor, RevokedSession, StoreUnavailableError, revocations
 from gateway_proxy.store.store import Store
 
@@ -49,6 +51,40 @@ async def test_all_sessions_of_a_user_by_id_or_address(store: Store) -> None:
     assert await store.sessions.revoke_user("alice@corp.example", NOW) == 0
     assert await store.sessions.revoke_user("okta:bob", NOW) == 1
     assert await store.sessions.revoke_user("nobody", NOW) == 0
+
+
+async def test_a_user_is_found_as_policies_find_one(store: Store) -> None:
+    """Small letters, and never another user who only looks alike."""
+    for name, user in (("one", "STRASSE"), ("two", "straße"), ("three", "\u212aim"), ("four", "ÉLODIE")):
+        await store.sessions.create(session(name, person=replace(BOB, user=user)))
+    assert await store.sessions.revoke_user("straße", NOW) == 1
+    assert await store.sessions.revoke_user("strasse", NOW) == 1
+    assert await store.sessions.revoke_user("kim", NOW) == 0
+    assert await store.sessions.revoke_user("élodie", NOW) == 1
+
+
+async def approved(store: Store, name: str, person: Person) -> None:
+    await store.sign_ins.create(sign_in(name))
+    assert await store.sign_ins.begin(name, b"hash", NOW)
+    assert await store.sign_ins.approve(name, b"hash", person, b"sealed", NOW)
+
+
+async def states(store: Store, *names: str) -> list[str]:
+    return [(await store.sign_ins.poll(digest(name), NOW + 1, 5)).state for name in names]
+
+
+async def test_who_is_revoked_does_not_fetch_a_sign_in_that_was_approved_before(store: Store, other_pod: Store) -> None:
+    await approved(store, "alice", ALICE)
+    await approved(store, "bob", BOB)
+    await store.sign_ins.create(sign_in("waits"))
+    assert await store.sessions.revoke_user("nobody", NOW) == 0
+    assert await states(other_pod, "alice", "bob", "waits") == ["Approved", "Approved", "Pending"]
+    assert await other_pod.sessions.revoke_user("Alice@Corp.Example", NOW) == 0
+    assert await states(store, "alice", "bob") == ["Denied", "Approved"]
+    assert await store.sign_ins.redeem(digest("alice"), NOW) is None
+    assert await store.sessions.revoke_all(NOW) == 0
+    assert await states(other_pod, "alice", "bob", "waits") == ["Denied", "Denied", "SlowDown"]
+    assert await store.sign_ins.redeem(digest("bob"), NOW) is None
 
 
 async def test_all_sessions_at_once_are_told_in_pages(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,6 +4,7 @@ import itertools
 
 from tests.store.rows import ALICE, NOW, digest, session, sign_in
 
+from gateway_proxy.identity.sessions.feed import KEPT_SECONDS
 from gateway_proxy.store.store import Store
 from gateway_proxy.store.sweep import SESSION_SECONDS, SIGN_IN_SECONDS, SPENT_SECONDS, sweep
 
@@ -20,13 +21,23 @@ async def test_a_sign_in_is_kept_for_ten_minutes_after_its_end(store: Store) -> 
 
 async def test_a_session_is_kept_for_a_week_after_its_end(store: Store) -> None:
     await store.sessions.create(session())
-    await store.sessions.revoke("one", NOW, "SignedOut")
     ended = session().expires_at
     await sweep(store._database, ended + SESSION_SECONDS)
     assert len(await store.sessions.page()) == 1
     await sweep(store._database, ended + SESSION_SECONDS + 1)
     assert await store.sessions.page() == []
     assert await store.sessions.by_refresh(digest("one-refresh"), NOW) is None
+
+
+async def test_a_revoked_session_is_kept_for_a_week_after_its_revocation(store: Store) -> None:
+    await store.sessions.create(session(expires_at=NOW + 30 * 86400))
+    await store.sessions.create(session("lives", expires_at=NOW + 30 * 86400))
+    await store.sessions.revoke("one", NOW, "SignedOut")
+    await sweep(store._database, NOW + SESSION_SECONDS)
+    assert len(await store.sessions.page()) == 2
+    await sweep(store._database, NOW + SESSION_SECONDS + 1)
+    assert [record.id for record in await store.sessions.page()] == ["lives"]
+    assert SESSION_SECONDS > KEPT_SECONDS, "every pod has learnt of it"
 
 
 async def test_a_spent_refresh_token_is_known_for_a_week(store: Store) -> None:

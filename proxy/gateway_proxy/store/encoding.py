@@ -3,6 +3,7 @@
 import json
 from typing import Any
 
+from gateway_config.callers import folded
 from gateway_proxy.identity.person import Person
 
 
@@ -12,8 +13,8 @@ def plain(text: str) -> str:
 
 
 def lookup_key(text: str) -> str:
-    """How a user id or an address is looked for: whatever its case."""
-    return plain(text).casefold()
+    """How a user id or an address is looked for: whatever its case, as policies compare it."""
+    return folded(plain(text))
 
 
 def dumped_groups(groups: tuple[str, ...]) -> str:

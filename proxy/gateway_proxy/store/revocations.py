@@ -2,18 +2,20 @@
 
 All revocations are numbered by one row that each of them locks, so they commit in the order of their numbers: who has
 read up to a number misses nothing that commits later, whatever the pods' clocks say.
+
+A sign-in that was approved and not yet fetched ends with the sessions of its person: it would become one.
 """
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Row, and_, or_, select, text, true, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway_proxy.store.database import Database
-from gateway_proxy.store.encoding import lookup_key, plain
+from gateway_proxy.store.encoding import loaded_person, lookup_key, plain
 from gateway_proxy.store.records import Cursor, RevokedSession
-from gateway_proxy.store.tables import revocations, sessions
+from gateway_proxy.store.tables import revocations, sessions, sign_ins
 
 PAGE: Final = 5_000
 """Revoked sessions told at once; a poller asks again at once while it gets as many."""
@@ -21,6 +23,8 @@ BATCH: Final = 5_000
 """Sessions revoked in one transaction: well within the seconds of a call, on a busy database too."""
 
 _NUMBERED: Final = revocations.c.name == "sessions"
+_APPROVED: Final = sign_ins.c.state == "Approved"
+_DENIED: Final = update(sign_ins).where(_APPROVED).values(state="Denied")
 
 
 def of_user(user_or_email: str) -> ColumnElement[bool]:
@@ -40,10 +44,21 @@ class Revocations:
 
     async def revoke_user(self, user_or_email: str, now: float, reason: str = "AdminRevoked") -> int:
         """All sessions of a user id or an address, in any case; how many were not revoked before."""
-        return await self._revoke("sessions.revoke_user", of_user(user_or_email), now, reason)
+        key = lookup_key(user_or_email)
+
+        async def denied(connection: AsyncConnection) -> None:
+            approved = await connection.execute(select(sign_ins.c.id, sign_ins.c.person).where(_APPROVED))
+            of_them = [row.id for row in approved if key in _keys(row.person)]
+            if of_them:
+                await connection.execute(_DENIED.where(sign_ins.c.id.in_(of_them)))
+
+        return await self._revoke("sessions.revoke_user", of_user(user_or_email), now, reason, denied)
 
     async def revoke_all(self, now: float, reason: str = "AdminRevoked") -> int:
-        return await self._revoke("sessions.revoke_all", true(), now, reason)
+        async def denied(connection: AsyncConnection) -> None:
+            await connection.execute(_DENIED)
+
+        return await self._revoke("sessions.revoke_all", true(), now, reason, denied)
 
     async def revoked_since(
         self, cursor: Cursor | None, *, revoked_after: float = 0.0
@@ -78,9 +93,16 @@ class Revocations:
         rows = await self._database.rows("sessions.revoked_since", statement)
         return rows[0].number, [row for row in rows if row.id is not None]
 
-    async def _revoke(self, operation: str, which: ColumnElement[bool], now: float, reason: str) -> int:
+    async def _revoke(
+        self,
+        operation: str,
+        which: ColumnElement[bool],
+        now: float,
+        reason: str,
+        denied: Callable[[AsyncConnection], Awaitable[None]] | None = None,
+    ) -> int:
         """In batches: each within a call's time, and told to the pods while the next one is written. One that fails
-        leaves those before it revoked; the same call again goes on."""
+        leaves those before it revoked; the same call again goes on. `denied` denies the sign-ins concerned."""
         numbered = update(revocations).where(_NUMBERED).values(number=revocations.c.number + 1)
         live = select(sessions.c.id).where(sessions.c.revoked_at.is_(None), which).limit(BATCH)
 
@@ -89,6 +111,9 @@ class Revocations:
                 # A pod that is stopped in the middle must not hold up the others.
                 await connection.execute(text(guard))
             number = (await connection.execute(numbered.returning(revocations.c.number))).scalar_one()
+            if denied is not None:
+                # Before the sessions: a sign-in that is fetched meanwhile is a session when they are looked at.
+                await denied(connection)
             revoked = update(sessions).where(sessions.c.id.in_(live))
             values = {"revoked_at": now, "revoked_reason": reason, "revocation": number}
             return (await connection.execute(revoked.values(values))).rowcount
@@ -99,3 +124,9 @@ class Revocations:
             total += batch
             if batch < BATCH:
                 return total
+
+
+def _keys(person: str) -> set[str]:
+    """What an approved sign-in's person is looked for by."""
+    who = loaded_person(person)
+    return {lookup_key(who.user)} | ({lookup_key(who.email)} if who.email is not None else set())

@@ -75,6 +75,14 @@ def test_an_administrator_ends_sessions(world: SignInWorld, by: str) -> None:
     assert world.revoke(targets[by]).json() == {"revoked": 0}
 
 
+@pytest.mark.parametrize("target", [{"user": "alice@corp.example"}, {"all": True}])
+def test_a_sign_in_that_was_approved_before_gives_nothing(world: SignInWorld, target: dict[str, Any]) -> None:
+    device = world.begin()
+    world.approve(device)
+    assert world.revoke(target, pod=1).status == 200
+    assert world.poll(device).json()["error"] == "access_denied"
+
+
 @pytest.mark.parametrize(
     "body",
     [b"", b"[]", b"{}", b'{"all": false}', b'{"user": ""}', b'{"id": 7}', b'{"all": true, "user": "x"}', b"\xff"],
