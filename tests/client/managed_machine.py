@@ -23,6 +23,8 @@ from tests.client.claude_code import ANSWER_SECONDS, Answer
 
 COLUMNS, LINES = 120, 50
 SCREEN_SECONDS = 60
+LISTEN_SECONDS = 3.0
+"""After a key that nothing came of, before it is pressed again."""
 _OVERLAY = """
 set -e
 mount -t tmpfs tmpfs {scratch}
@@ -124,27 +126,46 @@ class Terminal:
         """Keys by tmux's names, such as `Enter` and `Up`."""
         self.tmux("send-keys", *keys)
 
-    def wait_for(self, text: str, *, within: float = SCREEN_SECONDS) -> str:
-        """The screen once `text` is on it; a line break on it counts as a space."""
+    def wait_for(self, *texts: str, within: float = SCREEN_SECONDS) -> str:
+        """The screen once one of the texts is on it; a line break on it counts as a space."""
         until = time.monotonic() + within
         while True:
             screen = self.screen()
-            if text in screen or text in " ".join(screen.split()):
+            if any(text in screen or text in " ".join(screen.split()) for text in texts):
                 return screen
             if time.monotonic() >= until:
-                raise TimeoutError(f"{text!r} did not come on the screen within {within:g} s:\n{screen}")
+                wanted = " or ".join(map(repr, texts))
+                raise TimeoutError(f"{wanted} did not come on the screen within {within:g} s:\n{screen}")
             time.sleep(0.1)
+
+    def leave(self, text: str) -> None:
+        """Presses Enter on the screen with `text` until it is gone: what is pressed before the client listens is
+        lost."""
+        self.wait_for(text)
+        for _ in range(10):
+            self.press("Enter")
+            if self._gone(text):
+                return
+        raise TimeoutError(f"{text!r} did not go:\n{self.screen()}")
 
     def choose(self, option: str) -> None:
         """Moves the selection to an option of a menu and takes it."""
-        for _ in range(10):
+        for _ in range(20):
             screen = self.wait_for(option)
             if any(
                 "\N{HEAVY RIGHT-POINTING ANGLE QUOTATION MARK ORNAMENT}" in line and option in line
                 for line in screen.splitlines()
             ):
-                self.press("Enter")
+                self.leave(option)
                 return
             self.press("Down")
             time.sleep(0.2)
         raise TimeoutError(f"{option!r} could not be chosen:\n{self.screen()}")
+
+    def _gone(self, text: str) -> bool:
+        until = time.monotonic() + LISTEN_SECONDS
+        while text in self.screen():
+            if time.monotonic() >= until:
+                return False
+            time.sleep(0.1)
+        return True

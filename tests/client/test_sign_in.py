@@ -11,6 +11,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,17 @@ pytestmark = pytest.mark.timeout(1000)
 
 COMMAND = str(Path(sys.executable).with_name("claude-gateway"))
 HELLO = "Hello from the upstream."
+APPLICATION = """
+import asyncio
+from claude_agent_sdk import AssistantMessage, ClaudeAgentOptions, TextBlock, query
+
+async def main():
+    async for message in query(prompt="Say hello", options=ClaudeAgentOptions(model="claude-sonnet-5-5")):
+        if isinstance(message, AssistantMessage):
+            print(*(block.text for block in message.content if isinstance(block, TextBlock)))
+
+asyncio.run(main())
+"""
 MODELS = ["claude-sonnet-5-5", "claude-haiku-5-5"]
 
 
@@ -161,6 +173,19 @@ def test_sign_in_work_refusal_refresh_revocation_and_sign_out(
     ended = machine.run("-p", "Say hello", "--model", "claude-sonnet-5-5")
     assert ended.exit_code != 0, ended
 
+    sign_in(machine, provider, "alice", url=gateway.url)
+    answer = machine.run("-p", "Say hello", "--model", "claude-sonnet-5-5")
+    assert (answer.exit_code, answer.stdout.strip()) == (0, HELLO), answer
+
+
+def test_an_application_of_the_agent_sdk_works_over_the_sign_in_of_its_machine(
+    machine: ManagedMachine, gateway: LocalGateway, provider: OpenIDProvider, upstream: AnthropicUpstream
+) -> None:
+    sign_in(machine, provider, "dave", url=gateway.url)
+    application = replace(machine, program=Path(sys.executable)).run("-c", APPLICATION)
+    assert (application.exit_code, application.stdout.strip()) == (0, HELLO), application
+    assert "agent-sdk/" in (upstream.last.header("user-agent") or "")
+
 
 def test_who_left_the_company_is_out_at_the_next_renewal(
     machine: ManagedMachine, gateway: LocalGateway, provider: OpenIDProvider, upstream: AnthropicUpstream
@@ -179,6 +204,15 @@ def test_signing_out_ends_the_session_at_the_gateway(
 ) -> None:
     sign_in(machine, provider, "bob", url=gateway.url)
     assert [each["revoked_at"] for each in gateway.session("list")["data"]] == [None]
-    left = machine.run("auth", "logout")
-    assert left.exit_code == 0, left
-    assert all(each["revoked_at"] for each in gateway.session("list")["data"])
+    with machine.terminal() as terminal:
+        terminal.choose("Yes, I trust these settings")
+        terminal.leave("Choose the text style")
+        terminal.leave("Press Enter to continue")
+        terminal.choose("Yes, I trust this folder")
+        terminal.wait_for("shift+tab to cycle", "for shortcuts")
+        terminal.press("/logout", "Enter")
+        eventually(
+            lambda: all(each["revoked_at"] for each in gateway.session("list")["data"]),
+            what="the session is over",
+            deadline=30,
+        )
