@@ -1,8 +1,18 @@
 """Refusals of the sign-in paths and the Admin API. The rest is in `gateway_proxy.errors`; its rules hold here too."""
 
 from collections.abc import Mapping
+from typing import Final
 
 from gateway_proxy.errors import GatewayError, error_type
+
+_CALLBACK: Final[Mapping[str, str]] = {
+    "StateInvalid": "this page is no way back to a sign-in, or came more than ten minutes after it was left: enter the "
+    "code again, or start anew in your terminal",
+    "OtherBrowser": "this sign-in was begun in another browser, or this one did not keep its cookie: enter the code "
+    "again and stay in one browser",
+    "SignInOver": "this sign-in has been finished or denied, or was begun again since: look at your terminal, and "
+    "start anew there if it still waits",
+}
 
 
 def _error(status: int, message: str, *, reason: str, headers: Mapping[str, str] | None = None) -> GatewayError:
@@ -71,11 +81,7 @@ def renewal_unavailable() -> GatewayError:
 
 def callback_refused(reason: str) -> GatewayError:
     """`reason`: StateInvalid, OtherBrowser or SignInOver."""
-    return _error(
-        400,
-        "this sign-in is over, or was begun in another browser: enter the code again, or start anew in your terminal",
-        reason=reason,
-    )
+    return _error(400, _CALLBACK[reason], reason=reason)
 
 
 def not_a_form() -> GatewayError:

@@ -118,6 +118,21 @@ def test_a_later_trip_replaces_the_one_before(world: SignInWorld) -> None:
     assert after.back(code=after.code()).status == 200
 
 
+def test_each_way_back_that_is_refused_says_why(world: SignInWorld) -> None:
+    """On the page, in an audit line and in the log."""
+    trip = Trip(world, world.begin())
+    pages = {"OtherBrowser": trip.back(cookie=None, code="x"), "StateInvalid": trip.back(state="x", code="x")}
+    assert trip.back(code=trip.code()).status == 200
+    pages["SignInOver"] = trip.back(code="x")
+    assert len({page.body.partition(b"<main")[2].partition(b"</p>")[0] for page in pages.values()}) == 3
+    for reason, page in pages.items():
+        assert page.status == 400
+        request_id = page.header("x-request-id")
+        assert world.line("device.callback", request_id=request_id)["reason"] == reason
+        lines = [line for line in world.gateway.logs() if line.get("request_id") == request_id]
+        assert [line["reason"] for line in lines] == [reason]
+
+
 @pytest.mark.parametrize(
     "change",
     [

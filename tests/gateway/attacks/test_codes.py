@@ -30,6 +30,7 @@ def test_guessing_codes_ends_soon_for_an_address(limited: SignInWorld) -> None:
         refused = submit(limited, device.user_code, address, path=path)
         assert refused.status == 429, "the right one too"
         assert 0 < int(refused.header("retry-after") or 0) <= 630
+        assert limited.gateway.audit_of(refused)["reason"] == "TooManyCodes"
     assert limited.poll(device).json()["error"] == "authorization_pending"
     assert submit(limited, device.user_code, "203.0.113.8").status == 302, "others are not held up"
 

@@ -2,7 +2,10 @@
 
 import re
 import time
+from pathlib import Path
+from typing import Any
 
+import pytest
 from tests.standins.gateway import eventually
 from tests.standins.identity_provider import IdentityProvider
 from tests.standins.raw_client import fetch
@@ -124,6 +127,45 @@ def test_the_person_says_no_at_the_identity_provider(world: SignInWorld, idp: Id
     assert page.status == 200
     assert "denied" in page.text.lower()
     assert world.poll(device).json()["error"] == "access_denied"
+
+
+@pytest.mark.parametrize(
+    ("error", "reason", "status"),
+    [
+        ("access_denied", "ProviderDenied", 200),
+        ("unauthorized_client", "ProviderRefused", 403),
+        ("temporarily_unavailable", "ProviderFailed", 503),
+    ],
+)
+def test_what_the_provider_said_instead_of_a_code_is_written_down(
+    world: SignInWorld, idp: IdentityProvider, error: str, reason: str, status: int
+) -> None:
+    device = world.begin()
+    said = {"error": error, "error_description": "AADSTS50105: not assigned\r\n{forged}"}
+    idp.authorize = lambda query: {**said, "state": query["state"]}  # type: ignore[method-assign]
+    try:
+        page = world.approve(device)
+    finally:
+        del idp.authorize
+    assert page.status == status
+    assert "AADSTS" not in page.text
+    assert world.line("device.callback", reason=reason)["error"] == error
+    line = eventually(lambda: logged(world, reason), what="the log's line")
+    assert f"{error}: AADSTS50105: not assigned  {{forged}}" in line["message"]
+
+
+def logged(world: SignInWorld, reason: str) -> dict[str, Any] | None:
+    return next((line for line in world.gateway.logs() if line.get("reason") == reason), None)
+
+
+def test_a_provider_that_is_away_when_a_code_is_entered(tmp_path: Path) -> None:
+    with IdentityProvider() as idp, SignInWorld(tmp_path / "world", idp) as world:
+        idp.answers["/.well-known/openid-configuration"] = lambda asked: (503, {})
+        device = world.begin()
+        assert world.approve(device).status == 503
+        line = world.line("device.verify", outcome="failed")
+        assert (line["reason"], line["provider"]) == ("IdentityProviderUnavailable", "corporate")
+        assert world.poll(device).json()["error"] == "authorization_pending"
 
 
 def test_a_provider_that_fails_leaves_the_sign_in_open(world: SignInWorld, idp: IdentityProvider) -> None:

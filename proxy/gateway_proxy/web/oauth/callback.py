@@ -1,8 +1,10 @@
 """`GET /oauth/callback`: the browser comes back from the identity provider."""
 
+import logging
 from typing import TYPE_CHECKING, Final
 
 from gateway_proxy import errors
+from gateway_proxy.identity.oidc.claims import one_line
 from gateway_proxy.identity.oidc.failures import ProviderUnavailableError, SignInRefusedError
 from gateway_proxy.identity.sessions import browser_trip, provider_tokens
 from gateway_proxy.identity.sessions.browser_trip import Trip
@@ -13,6 +15,8 @@ from gateway_proxy.web.responses import Response
 
 if TYPE_CHECKING:
     from gateway_proxy.identity.oidc.client import IdentityProviderClient, SignedIn
+
+log = logging.getLogger(__name__)
 
 _CODE_USED: Final = "SignInCodeRefused"
 """A page that was loaded twice: the other load of it may be about to succeed."""
@@ -79,7 +83,15 @@ async def _failed(visit: Visit, trip: Trip) -> Response:
     passing = said in _PASSING
     reason = "ProviderDenied" if said == _DENIED else "ProviderFailed" if passing else "ProviderRefused"
     visit.services.metrics.refused(reason)
-    _tell(visit, trip, "failed", reason=reason)
+    code = one_line(said, most=100)
+    _tell(visit, trip, "failed", reason=reason, error=code or None)
+    log.warning(
+        "%s sent a person back without a code: %s: %s",
+        trip.provider,
+        code or "no error named",
+        one_line(visit.fields.get("error_description", "")) or "no description",
+        extra={"event": "sign_in.failed", "reason": reason, "request_id": visit.request.request_id},
+    )
     if said == _DENIED:
         await visit.store.sign_ins.deny(trip.sign_in_id, visit.now)
         visit.services.sign_in_metrics.ended("Denied")
@@ -97,7 +109,13 @@ async def _failed(visit: Visit, trip: Trip) -> Response:
 
 def _refused(visit: Visit, trip: Trip | None, reason: str) -> errors.GatewayError:
     _tell(visit, trip, "refused", reason=reason)
-    return refusals.callback_refused(reason)
+    error = refusals.callback_refused(reason)
+    log.info(
+        "a browser that came back was turned away: %s",
+        error.message,
+        extra={"event": "sign_in.refused", "reason": reason, "request_id": visit.request.request_id},
+    )
+    return error
 
 
 def _tell(visit: Visit, trip: Trip | None, outcome: str, **members: str | None) -> None:

@@ -64,8 +64,7 @@ async def _submitted(visit: Visit) -> SignIn | Response:
     sign_in = await visit.store.sign_ins.pending(code, visit.now) if code is not None else None
     if sign_in is not None:
         return sign_in
-    visit.services.metrics.refused("UserCodeUnknown")
-    visit.tell("device.verify", outcome="unknown_code")
+    _tell_unknown(visit)
     return pages.verification(
         code or typed,
         error=UNKNOWN_CODE,
@@ -74,14 +73,24 @@ async def _submitted(visit: Visit) -> SignIn | Response:
     )
 
 
+def _tell_unknown(visit: Visit) -> None:
+    visit.services.metrics.refused("UserCodeUnknown")
+    visit.tell("device.verify", outcome="unknown_code")
+
+
 async def _sent(visit: Visit, sign_in: SignIn, provider: "IdentityProviderClient") -> Response:
     """To the identity provider."""
     trip, cookie = browser_trip.new_trip(sign_in.id, provider.name, now=visit.now)
     state = trip.sealed(visit.live.signing_keys)
-    url = await provider.authorization_url(
-        redirect_uri=redirect_uri(visit), state=state, nonce=trip.nonce, code_challenge=trip.code_challenge
-    )
+    try:
+        url = await provider.authorization_url(
+            redirect_uri=redirect_uri(visit), state=state, nonce=trip.nonce, code_challenge=trip.code_challenge
+        )
+    except ProviderUnavailableError as error:
+        visit.tell("device.verify", sign_in=sign_in.id, outcome="failed", provider=provider.name, reason=error.reason)
+        raise
     if not await visit.store.sign_ins.begin(sign_in.id, browser_trip.state_hash(state), visit.now):
+        _tell_unknown(visit)
         return pages.verification(sign_in.user_code, error=UNKNOWN_CODE, form_action=await _origins(visit))
     visit.tell("device.verify", sign_in=sign_in.id, outcome="redirected", provider=provider.name)
     secure = is_secure(visit)

@@ -159,7 +159,7 @@ class Endpoints:
         services = self._services
         if error.reason not in _UNCOUNTED:
             services.metrics.refused(error.reason)
-        if error.status in (401, 403):
+        if error.status in (401, 403, 429):
             line = refusal_line(error, request_id=request.request_id, path=request.path, client=request.client)
             if audience == "Admin":
                 line["event"] = "admin.denied"
