@@ -125,7 +125,10 @@ class ClientRequest:
             transport.write(data)
 
     def reply(self, status: int, body: bytes = b"", headers: Mapping[str, str] | None = None) -> None:
-        """A whole answer of the gateway's own; `headers` with its content-type."""
+        """A whole answer of the gateway's own; `headers` with its content-type. A body that nobody will read ends the
+        connection where the client waits to send it."""
+        if not self.payload.is_eof() and self.headers.get("expect"):
+            self.closes = True
         lines = [_date.line()]
         if headers:
             lines += [f"{name}: {value}\r\n".encode("latin-1") for name, value in headers.items()]
@@ -134,10 +137,7 @@ class ClientRequest:
         self.write(head if bodiless or self.method == "HEAD" else head + body)
 
     def refuse(self, error: GatewayError) -> None:
-        """An error of the gateway's own. A body that nobody will read ends the connection where the client waits to
-        send it."""
-        if not self.payload.is_eof() and self.headers.get("expect"):
-            self.closes = True
+        """An error of the gateway's own."""
         body = envelope(error, self.request_id)
         # `request-id` is where the official SDKs look.
         fixed = {"content-type": "application/json", "request-id": self.request_id}

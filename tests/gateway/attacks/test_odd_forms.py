@@ -5,7 +5,7 @@ from typing import Final
 
 import pytest
 from tests.standins.gateway import eventually
-from tests.standins.raw_client import ClosedEarlyError, connect, fetch
+from tests.standins.raw_client import ClosedEarlyError, Response, connect, fetch
 from tests.standins.sign_in import FORM, SignInWorld, tokens_of
 
 OPEN: Final = (
@@ -40,6 +40,18 @@ NAMES: Final = (
 def test_a_form_that_is_too_large_is_refused_at_its_head(world: SignInWorld, path: str) -> None:
     answer = fetch(world.gateway.port, "POST", path, headers=[FORM], body=b"x=" + b"y" * (64 * 1024))
     assert answer.status == 413
+    says_so(answer, path)
+
+
+def says_so(answer: Response, path: str) -> None:
+    """Clients of OAuth read OAuth's errors, people read pages."""
+    if path.startswith("/oauth/"):
+        said = answer.json()
+        assert said.keys() == {"error", "error_description"}
+        assert said["error"] == "invalid_request"
+        assert answer.header("cache-control") == "no-store"
+    else:
+        assert (answer.header("content-type") or "").startswith("text/html")
 
 
 @pytest.mark.parametrize("path", POSTS)
@@ -49,18 +61,23 @@ def test_another_kind_of_body_is_refused(world: SignInWorld, path: str, kind: st
     headers = [("content-type", kind)] if kind else []
     answer = fetch(world.gateway.port, "POST", path, headers=[*headers, ("origin", world.url)], body=b'{"a":1}')
     assert answer.status == 415
+    says_so(answer, path)
 
 
 @pytest.mark.parametrize("path", POSTS)
 def test_a_field_that_stands_twice_is_refused(world: SignInWorld, path: str) -> None:
     body = b"grant_type=refresh_token&grant_type=refresh_token"
-    assert fetch(world.gateway.port, "POST", path, headers=[FORM], body=body).status == 400
+    answer = fetch(world.gateway.port, "POST", path, headers=[FORM], body=body)
+    assert answer.status == 400
+    says_so(answer, path)
 
 
 @pytest.mark.parametrize("path", POSTS)
 def test_a_compressed_form_is_refused(world: SignInWorld, path: str) -> None:
     headers = [FORM, ("content-encoding", "gzip")]
-    assert fetch(world.gateway.port, "POST", path, headers=headers, body=b"\x1f\x8b").status == 415
+    answer = fetch(world.gateway.port, "POST", path, headers=headers, body=b"\x1f\x8b")
+    assert answer.status == 415
+    says_so(answer, path)
 
 
 @pytest.mark.parametrize(("method", "path"), OPEN)
@@ -70,6 +87,8 @@ def test_other_methods_are_refused(world: SignInWorld, method: str, path: str) -
         answer = fetch(world.gateway.port, other, path, headers=[FORM], body=b"" if other != "GET" else None)
         assert answer.status == 405, other
         assert set((answer.header("allow") or "").split(", ")) - {"HEAD"} == allowed
+        if method == "POST":
+            says_so(answer, path)
 
 
 def test_unknown_fields_are_welcome(world: SignInWorld) -> None:

@@ -164,7 +164,7 @@ class Endpoints:
             if audience == "Admin":
                 line["event"] = "admin.denied"
             services.audit.write(line)
-        if audience == "Client" and error.status not in (404, 405, 413, 415):
+        if audience == "Client" and error.status != 404:
             return in_oauth_form(error)
         if audience == "Browser":
             return page_of(error, request.request_id)

@@ -27,10 +27,13 @@ class OAuthError(GatewayError):
 
 
 def in_oauth_form(error: GatewayError) -> Response:
-    """An answer of a path of OAuth. What is no OAuthError says that the gateway cannot answer now."""
-    code = error.type
-    if not isinstance(error, OAuthError):
-        code = "slow_down" if error.status == 429 else "temporarily_unavailable"
+    """An answer of a path of OAuth, also for what any path may refuse."""
+    if isinstance(error, OAuthError):
+        code = error.type
+    elif error.status == 429:
+        code = "slow_down"
+    else:
+        code = "temporarily_unavailable" if error.status >= 500 else "invalid_request"
     body = orjson.dumps({"error": code, "error_description": error.message})
     return Response(error.status, body, {**HEADERS, **error.headers})
 
