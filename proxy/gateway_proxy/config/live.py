@@ -14,6 +14,8 @@ from gateway_proxy.identity.authentication import Authentication
 from gateway_proxy.identity.credentials import Recogniser
 from gateway_proxy.identity.developer_keys import DeveloperKeys
 from gateway_proxy.identity.principal import Principal
+from gateway_proxy.identity.sessions.feed import RevocationFeed
+from gateway_proxy.identity.sessions.known import KnownSessions
 from gateway_proxy.identity.sessions.signing import SigningKeys
 from gateway_proxy.identity.sessions.tokens import SessionTokens
 from gateway_proxy.inference.standing import Binding
@@ -57,8 +59,9 @@ class LiveConfiguration:
         stores: Stores | None = None,
         previous: "LiveConfiguration | None" = None,
         revoked: Collection[str] = frozenset(),
+        feed: RevocationFeed | None = None,
     ) -> None:
-        """`revoked`: ids of sessions that have been ended, of the whole process."""
+        """`revoked`: ids of sessions that have been ended, of the whole process, and `feed` what brings them."""
         configuration = bundle.configuration
         self.configuration: Configuration = configuration
         self.revision: str = bundle.index.revision
@@ -92,7 +95,10 @@ class LiveConfiguration:
         self.identity_providers = _identity_providers(bundle, self.outbound, previous)
         """By name, in the order written."""
         self._workloads = _workload_tokens(configuration, self.outbound, previous)
-        recognisers: list[Recogniser] = [self.session_tokens, DeveloperKeys(configuration.developer_keys)]
+        recognisers: list[Recogniser] = [
+            self.session_tokens if feed is None else KnownSessions(self.session_tokens, feed),
+            DeveloperKeys(configuration.developer_keys),
+        ]
         if self._workloads is not None:
             recognisers.append(self._workloads)
         self._authentication = Authentication(

@@ -144,6 +144,7 @@ class ConfigWatcher:
             stores=self._stores,
             previous=current,
             revoked=services.revocations.ids,
+            feed=services.revocation_feed,
         )
 
     def _index_names(self, current: LiveConfiguration) -> bool:

@@ -4,6 +4,7 @@ import asyncio
 import logging
 import random
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
@@ -40,9 +41,10 @@ class Store:
         """Whether the last call was answered."""
         return self._database.available
 
-    def start(self) -> None:
-        """Begins to make the tables and to sweep, in the background: a database that is away is tried again."""
-        self._upkeep = asyncio.create_task(self._keep_up(), name="store")
+    def start(self, *, on_ready: Callable[[], None] = lambda: None) -> None:
+        """Begins to make the tables and to sweep, in the background: a database that is away is tried again.
+        `on_ready` is called once the tables are there."""
+        self._upkeep = asyncio.create_task(self._keep_up(on_ready), name="store")
 
     async def close(self) -> None:
         """Lets the calls under way end, at most five seconds, and leaves the database."""
@@ -51,8 +53,9 @@ class Store:
             await asyncio.gather(self._upkeep, return_exceptions=True)
         await self._database.close()
 
-    async def _keep_up(self) -> None:
+    async def _keep_up(self, on_ready: Callable[[], None]) -> None:
         await self._made_ready()
+        on_ready()
         while True:
             try:
                 await sweep(self._database, time.time())

@@ -68,6 +68,8 @@ class Stores:
         if store is before:
             return
         self._services.store = store
+        feed = self._services.revocation_feed
+        feed.begin()
         metrics = self._services.metrics.store
         metrics.configured, metrics.available = store is not None, False
         if self._beating is not None:
@@ -76,7 +78,7 @@ class Stores:
         if store is None:
             self._count(1)
         else:
-            store.start()
+            store.start(on_ready=feed.wake)
             self._beating = asyncio.create_task(self._beat(store), name="beat")
         if before is not None:
             ending = asyncio.create_task(before.close(), name="store.close")

@@ -73,3 +73,22 @@ def test_while_the_store_is_away_and_when_it_is_back(world: SignInWorld, postgre
     assert world.approve(device).status == 200
     tokens_of(world.poll(device))
     assert postgres.password not in world.gateway.log_text() + world.gateway.audit_text()
+
+
+@pytest.mark.timeout(120)
+def test_a_pod_that_starts_while_the_store_is_away_serves_who_is_signed_in(
+    world: SignInWorld, postgres: PostgresServer
+) -> None:
+    lives, ended = world.sign_in(), world.sign_in()
+    assert world.post("/oauth/revoke", {"token": ended.access}).status == 200
+    pod = world.pods[1]
+    pod.stop()
+    postgres.stop()
+    try:
+        pod.start("--listen", f"127.0.0.1:{world.ports[1]}", "--state-dir", str(world.folder / "state"))
+        assert world.models(lives.access, pod=1).status == 200
+        assert world.models(world.gateway.key("robot@corp.example"), pod=1).status == 200
+    finally:
+        postgres.start()
+    eventually(lambda: world.models(ended.access, pod=1).status == 401, what="the ended session refused", deadline=30)
+    assert world.models(lives.access, pod=1).status == 200
