@@ -1,5 +1,6 @@
 """The smallest gateway: one of each kind, one Secret."""
 
+import pytest
 from tests.compiler.manifests import CANARY, CORP, binding, compiled, gateway, key, policy, secret, snapshot
 
 from gateway_config import bundle
@@ -36,6 +37,23 @@ def test_everything_the_proxy_needs_is_there() -> None:
     (developer,) = configuration.developer_keys
     assert (developer.name, developer.user) == ("claude/key-alice", "alice@corp.example")
     assert developer.groups == ("engineering", "platform")
+
+
+@pytest.mark.parametrize(
+    ("written", "counts"),
+    [
+        ("https://Claude.Corp.Example:443", "https://claude.corp.example"),
+        ("https://CLAUDE.corp.example:8443", "https://claude.corp.example:8443"),
+        ("https://claude.corp.example:80", "https://claude.corp.example:80"),
+        ("http://localhost:80", "http://localhost"),
+        ("http://127.0.0.1:443", "http://127.0.0.1:443"),
+        ("https://[2001:DB8:0:0::1]:443", "https://[2001:db8::1]"),
+    ],
+)
+def test_the_public_url_has_one_spelling(written: str, counts: str) -> None:
+    configuration = compiled(gateway(publicURL=written)).configuration
+    assert configuration is not None
+    assert configuration.gateway.public_url == counts
 
 
 def test_it_packs_into_a_bundle() -> None:

@@ -125,6 +125,8 @@ def test_the_public_url_is_the_listen_address_unless_given(manifests: Path, key:
         assert gateway.url == "http://gateway.example:9000"
         assert "  export ANTHROPIC_BASE_URL=http://gateway.example:9000" in gateway.lines
         assert "listening on 127.0.0.1:" in gateway.row("url")
+    with up(manifests, "--demo", "--public-url", "https://Gateway.Example:443/") as gateway:
+        assert gateway.url == "https://gateway.example"
 
 
 def test_one_of_several_gateways(manifests: Path, key: str) -> None:

@@ -143,7 +143,19 @@ def test_a_secret_value_that_is_not_there(manifests: Path, option: str, told: st
     assert told in refused(manifests, "--secret-env", option, code=1, EMPTY_VARIABLE="")
 
 
-@pytest.mark.parametrize("url", ["claude.corp.example", "http://a b", "http://u:p@a", "http://a/path", "ftp://a", ""])
+@pytest.mark.parametrize(
+    "url",
+    [
+        "claude.corp.example",
+        "http://a b",
+        "http://u:p@a",
+        "http://a/path",
+        "ftp://a",
+        "http://a:65536",
+        "http://[::g]",
+        "",
+    ],
+)
 def test_a_public_url_that_is_none(manifests: Path, url: str) -> None:
     told = refused(manifests, "--demo", "--public-url", url, code=1)
     assert told == (f"--public-url {url}: write scheme, host and, if need be, port, for example http://10.0.0.5:8080")

@@ -4,6 +4,7 @@ from typing import Literal
 
 from gateway_config.contract import Audit, Egress, GatewayIdentity, Limits, Session
 from gateway_operator.api.v1alpha1 import GatewayDeployment
+from gateway_operator.api.v1alpha1.addresses import normal_origin
 from gateway_operator.api.v1alpha1.gateway_deployment import Safeguards
 from gateway_operator.compiler.findings import Finding, error
 from gateway_operator.compiler.references import UnresolvedError, Values
@@ -11,7 +12,8 @@ from gateway_operator.compiler.snapshot import ObjectRef
 
 
 def identity(gateway: GatewayDeployment, ref: ObjectRef) -> GatewayIdentity:
-    return GatewayIdentity(namespace=ref.namespace, name=ref.name, public_url=gateway.spec.public_url.rstrip("/"))
+    """The public URL has one spelling: tokens, endpoints and the Origin of forms are compared with it byte by byte."""
+    return GatewayIdentity(namespace=ref.namespace, name=ref.name, public_url=normal_origin(gateway.spec.public_url))
 
 
 def limits(gateway: GatewayDeployment) -> Limits:

@@ -5,6 +5,8 @@ import re
 import socket
 from typing import NamedTuple
 
+from gateway_operator.api.v1alpha1.addresses import normal_origin
+
 _WILDCARDS = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}  # noqa: S104  # looked up, never bound by default
 
 
@@ -39,13 +41,15 @@ def parse(text: str) -> Address:
 
 
 def public_url(text: str) -> str:
-    """An origin, without the slash at its end. Raises AddressError."""
-    match = _PUBLIC_URL.fullmatch(text)
-    if match is None:
-        raise AddressError(
-            f"--public-url {text}: write scheme, host and, if need be, port, for example http://10.0.0.5:8080"
-        )
-    return match[1]
+    """An origin in the one spelling of the compiler's. Raises AddressError."""
+    try:
+        if _PUBLIC_URL.fullmatch(text) is not None:
+            return normal_origin(text)
+    except ValueError:  # a port above 65535, or what is no address in brackets
+        pass
+    raise AddressError(
+        f"--public-url {text}: write scheme, host and, if need be, port, for example http://10.0.0.5:8080"
+    )
 
 
 def free(address: Address, *, option: str) -> Address:

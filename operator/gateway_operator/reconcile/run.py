@@ -10,6 +10,7 @@ from typing import Final
 from gateway_config.contract import SigningKey
 from gateway_operator import names
 from gateway_operator.api.v1alpha1 import GatewayDeployment
+from gateway_operator.api.v1alpha1.addresses import normal_origin
 from gateway_operator.children import (
     Children,
     ChildSettings,
@@ -206,7 +207,7 @@ class Run:
             gateway=gateway,
             uid=gathered.uid,
             generation=gathered.objects[gateway].generation,
-            url=gathered.model.spec.public_url.rstrip("/") if gathered.model is not None else None,
+            url=normal_origin(gathered.model.spec.public_url) if gathered.model is not None else None,
             revision=self.revision.digest if self.revision else None,
             sequence=self.revision.sequence if self.revision else None,
             admin_token=self.token,

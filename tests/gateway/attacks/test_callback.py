@@ -18,10 +18,10 @@ from tests.standins.sign_in import FORM, Device, SignInWorld, oidc, tokens_of
 class Trip:
     """A browser that has been sent to the provider and has not come back."""
 
-    def __init__(self, world: SignInWorld, device: Device, **fields: str) -> None:
+    def __init__(self, world: SignInWorld, device: Device, *, origin: str | None = None, **fields: str) -> None:
         self.world = world
         body = urlencode({"user_code": device.user_code, **fields}).encode()
-        headers = [FORM, ("origin", world.url)]
+        headers = [FORM, ("origin", origin or world.url)]
         answer = fetch(world.gateway.port, "POST", "/device", headers=headers, body=body)
         assert answer.status == 302, answer
         self.location = answer.header("location") or ""
@@ -67,6 +67,25 @@ def test_over_tls_the_cookie_is_bound_to_the_host(world: SignInWorld) -> None:
     assert "; Secure" in cookie
     assert "Domain" not in cookie
     assert "Path=/;" in cookie
+
+
+def test_a_public_url_in_another_spelling_is_the_same_origin(world: SignInWorld) -> None:
+    """A browser writes the origin of a form in lower case and without the default port."""
+    origin = "https://claude.corp.example"
+    world.load(publicURL="https://Claude.Corp.Example:443")
+    world.idp.redirect_uri = f"{origin}/oauth/callback"
+    try:
+        discovered = fetch(world.gateway.port, "GET", "/.well-known/oauth-authorization-server").json()
+        device = world.begin()
+        trip = Trip(world, device, origin=origin)
+        assert trip.back(code=trip.code()).status == 200
+        tokens = world.redeem(device)
+    finally:
+        world.idp.redirect_uri = f"{world.url}/oauth/callback"
+    assert discovered["issuer"] == origin
+    assert all(value.startswith(f"{origin}/") for name, value in discovered.items() if name.endswith("_endpoint"))
+    assert device.answer["verification_uri"] == f"{origin}/device"
+    assert world.models(tokens.access).status == 200
 
 
 def test_a_callback_is_good_once(world: SignInWorld) -> None:

@@ -3,6 +3,7 @@
 import ipaddress
 import re
 from typing import Annotated, Final
+from urllib.parse import urlsplit
 
 from pydantic import Field
 
@@ -44,6 +45,16 @@ def is_ip(text: str) -> bool:
     except ValueError:
         return False
     return "%" not in text and not (address.version == 6 and address.ipv4_mapped is not None)
+
+
+def normal_origin(origin: str) -> str:
+    """As browsers write it (RFC 6454, section 6.1): in lower case, without the scheme's own port and a slash."""
+    parts = urlsplit(origin)
+    host, port = parts.hostname or "", parts.port
+    if ":" in host:
+        host = f"[{ipaddress.ip_address(host).compressed}]"
+    default = {"http": 80, "https": 443}[parts.scheme]
+    return f"{parts.scheme}://{host}" if port in (None, default) else f"{parts.scheme}://{host}:{port}"
 
 
 def is_network(text: str) -> bool:
