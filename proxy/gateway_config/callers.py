@@ -20,7 +20,7 @@ class Caller:
     """A caller as policies see them."""
 
     user: str
-    """The user's id: a developer key's `user`, later an identity provider's subject."""
+    """The user's id: a developer key's `user`, a sign-in's user claim, or what a workload's rule makes."""
     email: str | None = None
     groups: frozenset[str] = frozenset()
     workload: str | None = None

@@ -81,7 +81,7 @@ def revoke(
     \b
     Examples:
       claude-gateway session revoke --user alice@corp.example
-      claude-gateway session revoke 4f0c1a2b3d
+      claude-gateway session revoke ses_4f0c1a2b3d5e6f7081920a1b
       claude-gateway session revoke --all
 
     \b
