@@ -115,8 +115,7 @@ async def everything(store: Store) -> None:
     await store.sign_ins.create(sign_in("two"))
     assert await store.sign_ins.begin("one", b"hash", NOW)
     assert await store.sign_ins.approve("one", b"hash", ALICE, None, NOW)
-    assert await store.sign_ins.redeem(digest("one"), NOW)
-    await store.sessions.create(session("two"))
+    assert await store.sign_ins.redeem(digest("one"), session("two"), b"answer", NOW, 30)
     assert await store.sessions.rotate(
         "one", digest("one-refresh"), digest("next"), b"", ALICE, None, now=NOW, expires_at=NOW + 9, grace_seconds=3
     )

@@ -81,10 +81,10 @@ async def test_who_is_revoked_does_not_fetch_a_sign_in_that_was_approved_before(
     assert await states(other_pod, "alice", "bob", "waits") == ["Approved", "Approved", "Pending"]
     assert await other_pod.sessions.revoke_user("Alice@Corp.Example", NOW) == 0
     assert await states(store, "alice", "bob") == ["Denied", "Approved"]
-    assert await store.sign_ins.redeem(digest("alice"), NOW) is None
+    assert not await store.sign_ins.redeem(digest("alice"), session("alice"), b"answer", NOW, 30)
     assert await store.sessions.revoke_all(NOW) == 0
     assert await states(other_pod, "alice", "bob", "waits") == ["Denied", "Denied", "SlowDown"]
-    assert await store.sign_ins.redeem(digest("bob"), NOW) is None
+    assert await store.sign_ins.approved(digest("bob"), NOW) is None
 
 
 async def test_all_sessions_at_once_are_told_in_pages(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:

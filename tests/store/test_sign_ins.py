@@ -4,13 +4,20 @@ import asyncio
 from dataclasses import replace
 
 import pytest
+from sqlalchemy.exc import IntegrityError
 from tests.store.conftest import Place
-from tests.store.rows import ALICE, NOW, digest, sign_in
+from tests.store.rows import ALICE, NOW, digest, session, sign_in
 
-from gateway_proxy.store import Redeemed, UserCodeTakenError
+from gateway_proxy.store import Approved, UserCodeTakenError
 from gateway_proxy.store.store import Store
 
 DEVICE = digest("one")
+
+
+async def approved(store: Store) -> None:
+    await store.sign_ins.create(sign_in())
+    assert await store.sign_ins.begin("one", b"hash", NOW)
+    assert await store.sign_ins.approve("one", b"hash", ALICE, b"sealed", NOW)
 
 
 async def test_a_sign_in_from_its_code_to_its_person(store: Store, other_pod: Store) -> None:
@@ -21,8 +28,30 @@ async def test_a_sign_in_from_its_code_to_its_person(store: Store, other_pod: St
     assert await store.sign_ins.by_id("one", NOW + 3) == sign_in()
     assert await store.sign_ins.approve("one", b"hash", ALICE, b"sealed", NOW + 4)
     assert (await other_pod.sign_ins.poll(DEVICE, NOW + 5, 5)).state == "Approved"
-    assert await store.sign_ins.redeem(DEVICE, NOW + 6) == Redeemed(ALICE, b"sealed")
-    assert (await other_pod.sign_ins.poll(DEVICE, NOW + 11, 5)).state == "Unknown"
+    assert await store.sign_ins.approved(DEVICE, NOW + 6) == Approved(ALICE, b"sealed")
+    assert await store.sign_ins.redeem(DEVICE, session(), b"answer", NOW + 6, 30)
+    assert [record.id for record in await other_pod.sessions.page()] == ["one"]
+
+
+async def test_a_redeemed_sign_in_is_answered_alike_for_a_grace(store: Store, other_pod: Store) -> None:
+    await approved(store)
+    assert await other_pod.sign_ins.redeemed(DEVICE, NOW) is None
+    assert await store.sign_ins.redeem(DEVICE, session(), b"answer", NOW, 30)
+    assert (await other_pod.sign_ins.poll(DEVICE, NOW + 29, 5)).state == "Redeemed"
+    assert await other_pod.sign_ins.redeemed(DEVICE, NOW + 29) == b"answer"
+    assert await other_pod.sign_ins.approved(DEVICE, NOW + 29) is None
+    assert not await other_pod.sign_ins.redeem(DEVICE, session("two"), b"other", NOW + 29, 30)
+    assert (await other_pod.sign_ins.poll(DEVICE, NOW + 30, 5)).state == "Unknown"
+    assert await other_pod.sign_ins.redeemed(DEVICE, NOW + 30) is None
+
+
+async def test_a_session_that_cannot_be_made_leaves_its_sign_in_as_it_was(store: Store, other_pod: Store) -> None:
+    await approved(store)
+    await store.sessions.create(session())
+    with pytest.raises(IntegrityError):
+        await store.sign_ins.redeem(DEVICE, session(), b"answer", NOW, 30)
+    assert (await other_pod.sign_ins.poll(DEVICE, NOW + 5, 5)).state == "Approved"
+    assert await other_pod.sign_ins.redeem(DEVICE, session("two"), b"answer", NOW + 5, 30)
 
 
 async def test_a_user_code_is_taken_while_its_sign_in_is_kept(store: Store) -> None:
@@ -72,8 +101,7 @@ async def test_a_replayed_callback_approves_nothing(store: Store) -> None:
     await store.sign_ins.begin("one", b"hash", NOW)
     assert await store.sign_ins.approve("one", b"hash", ALICE, None, NOW)
     assert not await store.sign_ins.approve("one", b"hash", replace(ALICE, user="mallory"), None, NOW)
-    found = await store.sign_ins.redeem(DEVICE, NOW)
-    assert found == Redeemed(ALICE, None)
+    assert await store.sign_ins.approved(DEVICE, NOW) == Approved(ALICE, None)
 
 
 async def test_a_denied_sign_in_stays_denied(store: Store) -> None:
@@ -84,7 +112,9 @@ async def test_a_denied_sign_in_stays_denied(store: Store) -> None:
     assert not await store.sign_ins.deny("one", NOW)
     assert await store.sign_ins.pending("CODE-one", NOW) is None
     assert (await store.sign_ins.poll(DEVICE, NOW, 5)).state == "Denied"
-    assert await store.sign_ins.redeem(DEVICE, NOW) is None
+    assert await store.sign_ins.approved(DEVICE, NOW) is None
+    assert not await store.sign_ins.redeem(DEVICE, session(), b"answer", NOW, 30)
+    assert await store.sessions.page() == []
 
 
 async def test_an_expired_sign_in_does_nothing_more(store: Store) -> None:
@@ -103,7 +133,8 @@ async def test_an_approved_sign_in_that_expired_gives_nothing(store: Store) -> N
     await store.sign_ins.begin("one", b"hash", NOW)
     await store.sign_ins.approve("one", b"hash", ALICE, None, NOW)
     assert (await store.sign_ins.poll(DEVICE, NOW + 600, 5)).state == "Expired"
-    assert await store.sign_ins.redeem(DEVICE, NOW + 600) is None
+    assert await store.sign_ins.approved(DEVICE, NOW + 600) is None
+    assert not await store.sign_ins.redeem(DEVICE, session(), b"answer", NOW + 600, 30)
 
 
 async def test_a_device_that_polls_too_often_waits_five_seconds_more_each_time(store: Store, other_pod: Store) -> None:
@@ -133,8 +164,14 @@ async def test_one_of_many_redeems(place: Place, store: Store, other_pod: Store)
     await store.sign_ins.create(sign_in())
     await store.sign_ins.begin("one", b"hash", NOW)
     await store.sign_ins.approve("one", b"hash", ALICE, None, NOW)
-    answers = await asyncio.gather(*(pod.sign_ins.redeem(DEVICE, NOW) for pod in (store, other_pod) * 8))
-    assert [answer for answer in answers if answer is not None] == [Redeemed(ALICE, None)]
+    calls = (
+        pod.sign_ins.redeem(DEVICE, session(f"{number}"), f"{number}".encode(), NOW, 30)
+        for number, pod in enumerate((store, other_pod) * 8)
+    )
+    answers = await asyncio.gather(*calls)
+    assert [record.id for record in await store.sessions.page()] == [str(answers.index(True))]
+    assert await store.sign_ins.redeemed(DEVICE, NOW) == str(answers.index(True)).encode()
+    assert sum(answers) == 1
 
 
 async def test_one_of_many_callbacks_approves(store: Store, other_pod: Store) -> None:

@@ -6,22 +6,22 @@ Postgres or SQLite through one SQLAlchemy Core layer. What is imported here is l
 
 from gateway_proxy.store.errors import StoreConfigurationError, StoreUnavailableError, UserCodeTakenError
 from gateway_proxy.store.records import (
+    Approved,
     Cursor,
     Found,
     Poll,
     PollState,
-    Redeemed,
     RevokedSession,
     SessionRecord,
     SignIn,
 )
 
 __all__ = [
+    "Approved",
     "Cursor",
     "Found",
     "Poll",
     "PollState",
-    "Redeemed",
     "RevokedSession",
     "SessionRecord",
     "SignIn",

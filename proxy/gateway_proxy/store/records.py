@@ -20,8 +20,8 @@ class SignIn:
     expires_at: float
 
 
-PollState = Literal["Pending", "SlowDown", "Denied", "Expired", "Approved", "Unknown"]
-"""Unknown: never made, redeemed, or expired so long ago that it was swept."""
+PollState = Literal["Pending", "SlowDown", "Denied", "Expired", "Approved", "Redeemed", "Unknown"]
+"""Redeemed: a moment ago. Unknown: never made, redeemed before, or expired so long ago that it was swept."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,8 +32,8 @@ class Poll:
 
 
 @dataclass(frozen=True, slots=True)
-class Redeemed:
-    """An approved sign-in, at its end."""
+class Approved:
+    """A sign-in that a client may redeem."""
 
     person: Person
     provider_refresh_token_sealed: bytes | None = field(repr=False)

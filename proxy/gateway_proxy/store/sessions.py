@@ -2,7 +2,7 @@
 
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Row, and_, insert, or_, select, tuple_, update
+from sqlalchemy import ColumnElement, Insert, Row, and_, insert, or_, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway_proxy.identity.person import Person
@@ -25,16 +25,7 @@ class Sessions(Revocations):
     """`now` is always the caller's clock, Unix seconds. Every call raises StoreUnavailableError."""
 
     async def create(self, record: SessionRecord) -> None:
-        statement = insert(sessions).values(
-            id=record.id,
-            refresh_sha256=record.refresh_sha256,
-            provider_refresh_token_sealed=record.provider_refresh_token_sealed,
-            created_at=record.created_at,
-            last_used_at=record.created_at if record.last_used_at is None else record.last_used_at,
-            expires_at=record.expires_at,
-            **_person_columns(record.person),
-        )
-        await self._database.changed("sessions.create", statement)
+        await self._database.changed("sessions.create", new_session(record))
 
     async def by_refresh(self, sha256: bytes, now: float) -> Found | None:
         """The session of a refresh token by its current, previous or a spent one; revoked and expired ones too."""
@@ -139,6 +130,18 @@ class Sessions(Revocations):
         if active_at is not None:
             statement = statement.where(sessions.c.revoked_at.is_(None), sessions.c.expires_at > active_at)
         return [_record(row) for row in await self._database.rows("sessions.page", statement)]
+
+
+def new_session(record: SessionRecord) -> Insert:
+    return insert(sessions).values(
+        id=record.id,
+        refresh_sha256=record.refresh_sha256,
+        provider_refresh_token_sealed=record.provider_refresh_token_sealed,
+        created_at=record.created_at,
+        last_used_at=record.created_at if record.last_used_at is None else record.last_used_at,
+        expires_at=record.expires_at,
+        **_person_columns(record.person),
+    )
 
 
 def _is_current(id: str, sha256: bytes, now: float) -> ColumnElement[bool]:  # noqa: A002

@@ -2,13 +2,15 @@
 
 from typing import Any, Final
 
-from sqlalchemy import Row, and_, case, delete, func, literal, select, update
+from sqlalchemy import ColumnElement, Row, and_, case, func, literal, select, text, update
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway_proxy.identity.person import Person
 from gateway_proxy.store.database import Database
 from gateway_proxy.store.encoding import dumped_person, loaded_person, plain
 from gateway_proxy.store.errors import UserCodeTakenError
-from gateway_proxy.store.records import Poll, Redeemed, SignIn
+from gateway_proxy.store.records import Approved, Poll, SessionRecord, SignIn
+from gateway_proxy.store.sessions import new_session
 from gateway_proxy.store.tables import sign_ins
 
 SLOW_DOWN_SECONDS: Final = 5.0
@@ -115,26 +117,57 @@ class SignIns:
         if row.state == "Denied":
             return Poll("Denied", row.poll_interval)
         if row.expires_at <= now:
-            return Poll("Expired", row.poll_interval)
-        if row.state == "Approved":
-            return Poll("Approved", row.poll_interval)
+            return Poll("Unknown" if row.state == "Redeemed" else "Expired", row.poll_interval)
+        if row.state in ("Approved", "Redeemed"):
+            return Poll(row.state, row.poll_interval)
         return Poll("SlowDown" if row.polled_early else "Pending", row.poll_interval)
 
-    async def redeem(self, device_code_sha256: bytes, now: float) -> Redeemed | None:
-        """Ends an approved sign-in and gives what it led to: once over all pods, None from then on."""
-        statement = (
-            delete(sign_ins)
-            .where(
-                sign_ins.c.device_code_sha256 == device_code_sha256,
-                sign_ins.c.state == "Approved",
-                sign_ins.c.expires_at > now,
-            )
-            .returning(sign_ins.c.person, sign_ins.c.provider_refresh_token_sealed)
+    async def approved(self, device_code_sha256: bytes, now: float) -> Approved | None:
+        """What an approved sign-in led to, until it is redeemed."""
+        statement = select(sign_ins.c.person, sign_ins.c.provider_refresh_token_sealed).where(
+            _may_be_redeemed(device_code_sha256, now)
         )
-        rows = await self._database.rows("sign_ins.redeem", statement)
-        if not rows:
-            return None
-        return Redeemed(loaded_person(rows[0].person), rows[0].provider_refresh_token_sealed)
+        rows = await self._database.rows("sign_ins.approved", statement)
+        return Approved(loaded_person(rows[0].person), rows[0].provider_refresh_token_sealed) if rows else None
+
+    async def redeem(
+        self,
+        device_code_sha256: bytes,
+        session: SessionRecord,
+        answer_sealed: bytes,
+        now: float,
+        grace_seconds: float,
+    ) -> bool:
+        """Ends an approved sign-in and begins its session, both or neither: True once over all pods.
+
+        Until the grace ends, `redeemed` gives `answer_sealed`, to answer a repetition alike.
+        """
+        ended = (
+            update(sign_ins)
+            .where(_may_be_redeemed(device_code_sha256, now))
+            .values(state="Redeemed", provider_refresh_token_sealed=answer_sealed, expires_at=now + grace_seconds)
+        )
+
+        async def work(connection: AsyncConnection) -> bool:
+            if (guard := self._database.kind.silence_guard) is not None:
+                # Who revokes all sessions waits for this row.
+                await connection.execute(text(guard))
+            if (await connection.execute(ended)).rowcount != 1:
+                return False
+            await connection.execute(new_session(session))
+            return True
+
+        return await self._database.together("sign_ins.redeem", work)
+
+    async def redeemed(self, device_code_sha256: bytes, now: float) -> bytes | None:
+        """What `redeem` was given for the client, until its grace ends."""
+        statement = select(sign_ins.c.provider_refresh_token_sealed).where(
+            sign_ins.c.device_code_sha256 == device_code_sha256,
+            sign_ins.c.state == "Redeemed",
+            sign_ins.c.expires_at > now,
+        )
+        rows = await self._database.rows("sign_ins.redeemed", statement)
+        return rows[0].provider_refresh_token_sealed if rows else None
 
     async def _one_pending(self, operation: str, condition: Any, now: float) -> SignIn | None:
         statement = select(*_SIGN_IN, sign_ins.c.expires_at).where(
@@ -146,6 +179,14 @@ class SignIns:
 
 def _waits(id: str, now: float) -> Any:  # noqa: A002
     return and_(sign_ins.c.id == plain(id), sign_ins.c.state == "Pending", sign_ins.c.expires_at > now)
+
+
+def _may_be_redeemed(device_code_sha256: bytes, now: float) -> ColumnElement[bool]:
+    return and_(
+        sign_ins.c.device_code_sha256 == device_code_sha256,
+        sign_ins.c.state == "Approved",
+        sign_ins.c.expires_at > now,
+    )
 
 
 def _sign_in(row: Row[Any]) -> SignIn:

@@ -23,13 +23,13 @@ sign_ins = Table(
     Column("surface", Text, nullable=False),
     Column("address", Text, nullable=False),
     Column("expires_at", Double, nullable=False),
-    Column("state", Text, nullable=False),  # Pending, Approved, Denied
+    Column("state", Text, nullable=False),  # Pending, Approved, Denied, Redeemed
     Column("callback_hash", LargeBinary),
     Column("last_polled_at", Double),
     Column("poll_interval", Double),
     Column("polled_early", BigInteger),  # 1: the last poll came too early
     Column("person", Text),  # JSON
-    Column("provider_refresh_token_sealed", LargeBinary),
+    Column("provider_refresh_token_sealed", LargeBinary),  # Redeemed: what the client got, sealed
     Index("claude_gateway_sign_ins_device_code", "device_code_sha256", unique=True),
     Index("claude_gateway_sign_ins_user_code", "user_code", unique=True),
     Index("claude_gateway_sign_ins_expiry", "expires_at"),

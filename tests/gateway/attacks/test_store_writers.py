@@ -66,6 +66,13 @@ def test_an_approval_is_not_carried_over_to_another_person(world: SignInWorld) -
     assert world.poll(device).json()["error"] == "invalid_grant"
 
 
+def test_a_device_code_is_not_answered_for_another_person(world: SignInWorld) -> None:
+    device = world.begin()
+    world.approve(device)
+    become_admin(world, world.redeem(device))
+    assert world.poll(device).json()["error"] == "invalid_grant"
+
+
 def test_a_successor_that_was_made_up_gives_no_session(world: SignInWorld) -> None:
     tokens = world.sign_in()
     forged = seal(

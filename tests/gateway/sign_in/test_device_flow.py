@@ -1,6 +1,8 @@
 """A developer signs in: the device's side, the browser's side, and what the session is good for."""
 
+import hashlib
 import re
+import sqlite3
 import time
 from pathlib import Path
 from typing import Any
@@ -48,8 +50,49 @@ def test_from_the_first_request_to_the_first_answer_of_a_model(world: SignInWorl
     for pod in (0, 1):
         models = world.models(tokens.access, pod=pod)
         assert [model["id"] for model in models.json()["data"]] == ["claude-sonnet-5-5"]
+
+
+def rows(world: SignInWorld, statement: str, *values: bytes | float) -> None:
+    with sqlite3.connect(world.folder / "state" / "store.sqlite3", timeout=10) as database:
+        database.execute(statement, values)
+
+
+def test_an_answer_that_got_lost_is_given_again(world: SignInWorld) -> None:
+    device = world.begin()
+    world.approve(device)
+    first, again = world.redeem(device), world.redeem(device, pod=1)
+    assert session_of(first) == session_of(again)
+    assert first.refresh == again.refresh
+    assert world.models(again.access).status == 200
+    assert world.line("session.mint", pod=1, outcome="Repeated")["session"] == session_of(first)
+    aged = "UPDATE claude_gateway_sign_ins SET expires_at = ? WHERE device_code_sha256 = ?"
+    rows(world, aged, time.time(), hashlib.sha256(device.device_code.encode()).digest())
+    late = world.poll(device)
+    assert (late.status, late.json()["error"]) == (400, "invalid_grant"), "after the grace a device code is used up"
+
+
+@pytest.mark.parametrize("by", ["renewal", "revocation"])
+def test_a_device_code_gives_no_session_that_has_moved_on(world: SignInWorld, by: str) -> None:
+    device = world.begin()
+    world.approve(device)
+    tokens = world.redeem(device)
+    if by == "renewal":
+        assert world.refresh(tokens.refresh).status == 200
+    else:
+        assert world.revoke({"id": session_of(tokens)}).json() == {"revoked": 1}
     again = world.poll(device)
-    assert (again.status, again.json()["error"]) == (400, "invalid_grant"), "a device code is good once"
+    assert (again.status, again.json()["error"]) == (400, "invalid_grant")
+
+
+def test_a_sign_in_outlives_a_store_that_fails_while_it_is_fetched(world: SignInWorld) -> None:
+    device = world.begin()
+    world.approve(device)
+    rows(world, "ALTER TABLE claude_gateway_sessions RENAME TO away")
+    try:
+        assert world.poll(device).status == 503
+    finally:
+        rows(world, "ALTER TABLE away RENAME TO claude_gateway_sessions")
+    assert world.models(world.redeem(device).access).status == 200
 
 
 def test_what_is_written_of_a_sign_in(world: SignInWorld) -> None:
@@ -219,6 +262,7 @@ def test_a_provider_without_refresh_tokens_gives_a_session_that_ends(world: Sign
     assert answer.status == 200
     assert "refresh_token" not in answer.json()
     assert world.models(answer.json()["access_token"]).status == 200
+    assert "refresh_token" not in world.poll(device, pod=1).json(), "nor in the same answer once more"
     eventually(
         lambda: any(line.get("event") == "session.not_renewable" for line in world.gateway.logs()),
         what="the log's line",

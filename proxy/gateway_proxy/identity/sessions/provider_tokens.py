@@ -13,6 +13,7 @@ from gateway_proxy.identity.sessions.signing import SigningKeys
 _WAITING: Final = "approved sign-in"
 _KEPT: Final = "provider refresh token of a session"
 _SUCCESSOR: Final = "successor of a refresh token"
+_FETCHED: Final = "session of a device code"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,13 +37,21 @@ class ProviderToken:
 
 @dataclass(frozen=True, slots=True)
 class Successor:
-    """The refresh token that replaced another."""
+    """The refresh token that replaced another, or a device code."""
 
     token: str = field(repr=False)
     mark: str = field(repr=False)
 
     def speaks_of(self, person: Person, keys: SigningKeys, session_id: str) -> bool:
         return is_marked(self.mark, person, keys, of=session_id)
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """The session that a client got for its device code."""
+
+    session_id: str
+    successor: Successor
 
 
 def confirmed(token: str, person: Person, keys: SigningKeys, session_id: str, *, now: float) -> ProviderToken:
@@ -96,6 +105,25 @@ def successor_of(sealed: bytes | None, refresh_token: str, session_id: str) -> S
     except UnsealError:
         return None
     return Successor(values["token"], values["mark"])
+
+
+def sealed_for_device(
+    refresh_token: str, device_code: str, person: Person, keys: SigningKeys, session_id: str
+) -> bytes:
+    """For who still has the device code. Raises NoSigningKeyError."""
+    marked = mark(person, keys, of=session_id)
+    data = orjson.dumps({"session": session_id, "token": refresh_token, "mark": marked})
+    return seal(device_code.encode(), data, purpose=_FETCHED)
+
+
+def of_device(sealed: bytes | None, device_code: str) -> Fetched | None:
+    if sealed is None:
+        return None
+    try:
+        values = orjson.loads(unseal((device_code.encode(),), sealed, purpose=_FETCHED))
+    except UnsealError:
+        return None
+    return Fetched(values["session"], Successor(values["token"], values["mark"]))
 
 
 def _whose(person: Person) -> str:

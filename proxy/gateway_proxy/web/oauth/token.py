@@ -6,7 +6,7 @@ from typing import NoReturn
 import orjson
 
 from gateway_proxy.identity.sessions import codes
-from gateway_proxy.identity.sessions.issuing import Issued, issue
+from gateway_proxy.identity.sessions.issuing import Issued, issue, issued_before
 from gateway_proxy.identity.sessions.renewing import Renewal, RenewalRefusedError, RenewalUnavailableError
 from gateway_proxy.web import refusals
 from gateway_proxy.web.oauth import errors as oauth
@@ -35,8 +35,7 @@ async def give(visit: Visit) -> Response:
 
 
 async def _for_code(visit: Visit, code: str) -> Response:
-    digest = codes.digest(code)
-    poll = await visit.store.sign_ins.poll(digest, visit.now, POLL_SECONDS)
+    poll = await visit.store.sign_ins.poll(codes.digest(code), visit.now, POLL_SECONDS)
     match poll.state:
         case "Pending":
             raise oauth.not_yet()
@@ -46,12 +45,20 @@ async def _for_code(visit: Visit, code: str) -> Response:
             raise oauth.sign_in_denied()
         case "Expired":
             raise oauth.sign_in_expired()
-    redeemed = await visit.store.sign_ins.redeem(digest, visit.now) if poll.state == "Approved" else None
+    if poll.state == "Approved":
+        issued = await issue(code, live=visit.live, store=visit.store, now=visit.now)
+        if issued is not None:
+            return _begun(visit, issued)
     issued = None
-    if redeemed is not None:
-        issued = await issue(redeemed, live=visit.live, store=visit.store, now=visit.now)
+    if poll.state != "Unknown":
+        issued = await issued_before(code, live=visit.live, store=visit.store, now=visit.now)
     if issued is None:
         raise oauth.invalid_grant("this device code is not known, or was used: start again", reason="DeviceCodeUnknown")
+    _tell(visit, "session.mint", issued, outcome="Repeated")
+    return _tokens(issued)
+
+
+def _begun(visit: Visit, issued: Issued) -> Response:
     visit.services.sign_in_metrics.ended("Completed")
     _tell(visit, "session.mint", issued)
     if issued.refresh_token is None:
