@@ -24,8 +24,8 @@ from gateway_proxy.policy.effective import EffectivePolicy, ModelGrant
 from gateway_proxy.policy.settings_document import SettingsDocuments
 from gateway_proxy.providers import Pools, UpstreamClient, build
 from gateway_proxy.store.stores import BuiltStore, Stores
-from gateway_proxy.telemetry.metrics import Series
 from gateway_proxy.telemetry.relay.relay import Collector
+from gateway_proxy.telemetry.series import Series
 
 if TYPE_CHECKING:
     from gateway_proxy.identity.oidc.client import IdentityProviderClient

@@ -10,7 +10,7 @@ from gateway_proxy import errors
 from gateway_proxy.inference.standing import Binding, Standing
 from gateway_proxy.policy.model_list import ModelList
 from gateway_proxy.providers import UpstreamClient
-from gateway_proxy.telemetry.metrics import Series
+from gateway_proxy.telemetry.series import Series
 
 UNLIMITED: Final = RateLimits()
 MAX_CACHED_SPELLINGS: Final = 512

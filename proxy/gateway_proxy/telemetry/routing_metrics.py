@@ -1,17 +1,14 @@
 """What Prometheus sees of the choice among upstreams."""
 
 from collections.abc import Collection, Iterator, Mapping
-from typing import TYPE_CHECKING
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 
 from gateway_proxy.inference.standing import Binding
-
-if TYPE_CHECKING:
-    from gateway_proxy.telemetry.metrics import UpstreamSeries
+from gateway_proxy.telemetry.series import UpstreamSeries
 
 
-def collect(upstreams: "Mapping[str, UpstreamSeries]", bindings: Collection[Binding]) -> Iterator[Metric]:
+def collect(upstreams: Mapping[str, UpstreamSeries], bindings: Collection[Binding]) -> Iterator[Metric]:
     """`upstreams`: those that a request came to; `bindings`: those of the configuration in force."""
     cooling = GaugeMetricFamily(
         "claude_gateway_upstream_cooling_down",
