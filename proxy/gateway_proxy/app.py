@@ -95,7 +95,7 @@ async def _serve(options: Options) -> int:
         stack.push_async_callback(services.relay.close, seconds=RELAY_FLUSH_SECONDS)
         stack.push_async_callback(reports.stop)
         reports.start()
-        stores = Stores(services, state_directory=options.state_directory)
+        stores = Stores(services, state_directory=options.state_directory, metrics=services.metrics.store)
         stack.push_async_callback(stores.close)
         feed = asyncio.create_task(services.revocation_feed.run(), name="revocations")
         stack.push_async_callback(_ended, feed)

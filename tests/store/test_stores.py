@@ -25,7 +25,7 @@ class Process:
 
     def __init__(self, folder: Path | None) -> None:
         self.services = Services(audit=AuditLog())
-        self.stores = Stores(self.services, state_directory=folder)
+        self.stores = Stores(self.services, state_directory=folder, metrics=self.services.metrics.store)
         self._built: BuiltStore | None = None
 
     def load(self, store: contract.Store | None, *, url: str | None = None) -> None:

@@ -5,14 +5,15 @@ import logging
 import secrets
 import socket
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
 from gateway_config import contract
 from gateway_config.bundle import Bundle
 from gateway_proxy.store.errors import StoreUnavailableError
+from gateway_proxy.telemetry.store_metrics import StoreMetrics
 
 if TYPE_CHECKING:
-    from gateway_proxy.services import Services
+    from gateway_proxy.identity.sessions.feed import RevocationFeed
     from gateway_proxy.store.store import Store
 
 log = logging.getLogger(__name__)
@@ -32,11 +33,20 @@ class BuiltStore(NamedTuple):
     store: "Store"
 
 
-class Stores:
-    """Of one process. Keeps `services.store` and `services.live_pods`."""
+class InForce(Protocol):
+    """Where the rest of the process finds the store."""
 
-    def __init__(self, services: "Services", *, state_directory: Path | None) -> None:
-        self._services = services
+    store: "Store | None"
+    live_pods: int
+    revocation_feed: "RevocationFeed"
+
+
+class Stores:
+    """Of one process. Keeps what is in force."""
+
+    def __init__(self, in_force: InForce, *, state_directory: Path | None, metrics: StoreMetrics) -> None:
+        self._in_force = in_force
+        self._metrics = metrics
         self._state_directory = state_directory
         self._pod = f"{socket.gethostname()}-{secrets.token_hex(6)}"
         self._beating: asyncio.Task[None] | None = None
@@ -56,21 +66,19 @@ class Stores:
         # SQLAlchemy takes 30 MB and a third of a second: only where there is a store.
         from gateway_proxy.store.store import build_store
 
-        store = build_store(
-            definition, url=url, state_directory=self._state_directory, metrics=self._services.metrics.store
-        )
+        store = build_store(definition, url=url, state_directory=self._state_directory, metrics=self._metrics)
         return BuiltStore(definition, url, store)
 
     def use(self, built: BuiltStore | None) -> None:
         """Puts a store in force, on the event loop; the one before is closed once its calls have ended."""
         store = built.store if built is not None else None
-        before = self._services.store
+        before = self._in_force.store
         if store is before:
             return
-        self._services.store = store
-        feed = self._services.revocation_feed
+        self._in_force.store = store
+        feed = self._in_force.revocation_feed
         feed.begin()
-        metrics = self._services.metrics.store
+        metrics = self._metrics
         metrics.configured, metrics.available = store is not None, False
         if self._beating is not None:
             self._beating.cancel()
@@ -87,7 +95,7 @@ class Stores:
 
     async def close(self) -> None:
         """Tells the other pods that this one is gone, and leaves the database; within END_SECONDS."""
-        store = self._services.store
+        store = self._in_force.store
         try:
             async with asyncio.timeout(END_SECONDS):
                 if self._beating is not None:
@@ -111,4 +119,4 @@ class Stores:
                 await asyncio.sleep(BEAT_SECONDS)
 
     def _count(self, pods: int) -> None:
-        self._services.live_pods = self._services.metrics.store.live_pods = max(1, pods)
+        self._in_force.live_pods = self._metrics.live_pods = max(1, pods)

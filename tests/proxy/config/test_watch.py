@@ -37,7 +37,7 @@ class Watched:
             directory,
             services=services,
             pools=self.pools,
-            stores=Stores(services, state_directory=None),
+            stores=Stores(services, state_directory=None, metrics=services.metrics.store),
             on_first_load=self._first,
         )
 
