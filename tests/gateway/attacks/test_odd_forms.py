@@ -1,6 +1,8 @@
 """Bodies and queries of every kind at the open paths: refused with a sentence, nothing lost, nothing grown."""
 
 import random
+from collections.abc import Iterator
+from contextlib import ExitStack, suppress
 from typing import Final
 
 import pytest
@@ -18,6 +20,20 @@ OPEN: Final = (
     ("POST", "/oauth/token"),
     ("POST", "/oauth/revoke"),
 )
+PAGES: Final = tuple(("GET", path) for path in ("/", "/protocol", "/healthz", "/readyz", "/api/hello"))
+CLOSED: Final = (
+    ("GET", "/managed/settings"),
+    ("GET", "/user/bootstrap"),
+    ("POST", "/v1/metrics"),
+    ("POST", "/v1/logs"),
+    ("POST", "/v1/traces"),
+    ("GET", "/v1/models"),
+    ("POST", "/v1/messages"),
+    ("POST", "/v1/messages/count_tokens"),
+    ("GET", "/v1/organizations/sessions"),
+    ("POST", "/v1/organizations/sessions/revoke"),
+)
+"""Whoever has no credential may knock here too."""
 CALLS: Final = 2000
 GROWTH: Final = 24 * 1024 * 1024
 """Bytes that a pod may gain over all of it: rows of sign-ins that wait are in the store."""
@@ -119,34 +135,58 @@ def odd_form(chance: random.Random) -> bytes:
     return chance.choice([b"&", b";", b"&&", b"\r\n"]).join(pairs)
 
 
-@pytest.mark.parametrize(("method", "path"), OPEN)
+def odd_query(chance: random.Random) -> str:
+    return "".join(chr(byte) for byte in odd_form(chance) if 33 <= byte < 127)[:8000]
+
+
+def odd_credentials(chance: random.Random) -> list[tuple[str, str]]:
+    text = "".join(chr(byte) for byte in odd_text(chance) if 32 <= byte < 127)[:6000]
+    kind = chance.choice(
+        ["", "Bearer ", "bearer cgk_", "Basic ", "Bearer eyJhbGciOiJIUzI1NiJ9.", "Bearer sk-ant-oat01-"]
+    )
+    both = [("authorization", kind + text), ("x-api-key", chance.choice(["", "cga_", "cgk_"]) + text)]
+    return both[chance.randrange(2) :][: chance.randrange(3)]
+
+
+def odd_calls(world: SignInWorld, method: str, path: str) -> Iterator[tuple[str, list[tuple[str, str]], bytes | None]]:
+    """From as many addresses, so that no limit of one keeps them at the door."""
+    chance = random.Random(f"{method} {path}")
+    for number in range(CALLS):
+        headers = [("x-forwarded-for", f"198.51.{number >> 8}.{number & 255}")]
+        if (method, path) in CLOSED:
+            headers += odd_credentials(chance)
+        if method == "GET":
+            yield f"{path}?{odd_query(chance)}", headers, None
+        else:
+            yield path, [*headers, FORM, ("origin", world.url)], odd_form(chance)
+
+
+@pytest.mark.parametrize(("method", "path"), [*OPEN, *PAGES, *CLOSED])
 @pytest.mark.timeout(240)
 def test_2000_odd_calls_do_no_harm(world: SignInWorld, method: str, path: str) -> None:
-    chance = random.Random(f"{method} {path}")
-    before = world.gateway.resident_bytes()
+    limits = {"deviceAuthorizationsPer10Minutes": 100_000, "codeSubmissionsPer10Minutes": 100_000}
+    world.load(http={"signInRateLimits": limits, "trustedProxies": ["127.0.0.0/8"]})
+    before = [pod.resident_bytes() for pod in world.pods]
     statuses: set[int] = set()
+    calls = odd_calls(world, method, path)
     left = CALLS
     while left:
-        with connect(world.gateway.port) as client:
-            try:
-                while left:
+        with ExitStack() as stack:
+            clients = [stack.enter_context(connect(port)) for port in world.ports]
+            with suppress(ClosedEarlyError, ConnectionError):
+                for target, headers, body in calls:
                     left -= 1
-                    form = odd_form(chance)
-                    if method == "GET":
-                        target = f"{path}?{''.join(chr(byte) for byte in form if 33 <= byte < 127)[:8000]}"
-                        answer = client.request("GET", target)
-                    else:
-                        headers = [FORM, ("origin", world.url)]
-                        answer = client.request("POST", path, headers=headers, body=form)
+                    answer = clients[left % len(clients)].request(method, target, headers=headers, body=body)
                     statuses.add(answer.status)
-            except (ClosedEarlyError, ConnectionError):
-                continue
     assert not [status for status in statuses if status >= 500], statuses
-    assert world.gateway.running
-    eventually(
-        lambda: world.gateway.resident_bytes() - before < GROWTH,
-        what=f"memory near {before >> 20} MiB, not {world.gateway.resident_bytes() >> 20}",
-    )
+    if (method, path) in CLOSED:
+        assert statuses <= {400, 401, 413}, "nobody is let in"
+    for pod, held in zip(world.pods, before, strict=True):
+        assert pod.running
+        eventually(
+            lambda pod=pod, held=held: pod.resident_bytes() - held < GROWTH,
+            what=f"memory near {held >> 20} MiB, not {pod.resident_bytes() >> 20}",
+        )
     device = world.begin()
     assert world.approve(device).status == 200
     tokens_of(world.poll(device))
