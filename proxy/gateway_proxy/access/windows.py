@@ -77,10 +77,17 @@ class SlidingWindow:
                 self._make_room(now)
             counts = Counts(self._seconds)
         self._counts[key] = counts
-        if counts.at(now) >= self.limit:
-            return max(math.ceil(counts.seconds_until(now, self.limit - 1)), 1)
-        counts.add(now, 1)
-        return None
+        wait = self.wait(key, now)
+        if wait is None:
+            counts.add(now, 1)
+        return wait
+
+    def wait(self, key: str, now: float) -> int | None:
+        """Counts nothing: after how many seconds there is room, None where there is."""
+        counts = self._counts.get(key)
+        if counts is None or counts.at(now) < self.limit:
+            return None
+        return max(math.ceil(counts.seconds_until(now, self.limit - 1)), 1)
 
     def _make_room(self, now: float) -> None:
         """Forgets who was silent for a whole window; where nobody was, the longest silent."""

@@ -69,6 +69,15 @@ def too_many_codes(retry_after_seconds: int) -> GatewayError:
     )
 
 
+def too_many_unknown_tokens(retry_after_seconds: int) -> GatewayError:
+    return _error(
+        429,
+        f"too many tokens and codes that are not known came from your address: try again in {retry_after_seconds} s",
+        reason="TooManyUnknownTokens",
+        headers={"retry-after": str(retry_after_seconds)},
+    )
+
+
 def renewal_unavailable() -> GatewayError:
     """The identity provider, or another request for the same session, takes too long."""
     return _error(

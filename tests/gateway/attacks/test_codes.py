@@ -1,9 +1,13 @@
 """Guessing codes, and making somebody else approve one's own."""
 
+from urllib.parse import urlencode
+
 import pytest
-from tests.standins.raw_client import Response, fetch
-from tests.standins.sign_in import FORM, SignInWorld, tokens_of
+from tests.standins.raw_client import Response, connect, fetch
+from tests.standins.sign_in import DEVICE_GRANT, FORM, SignInWorld, tokens_of
 from tests.standins.web_person import Page, WebPerson
+
+from gateway_proxy.web.oauth.limits import UNKNOWN_TOKENS
 
 LIMITS = {"signInRateLimits": {"deviceAuthorizationsPer10Minutes": 4, "codeSubmissionsPer10Minutes": 5}}
 
@@ -48,6 +52,30 @@ def test_sign_ins_of_an_address_are_limited(limited: SignInWorld) -> None:
     assert [answer.status for answer in answers] == [200] * 4 + [429] * 2
     assert int(answers[-1].header("retry-after") or 0) > 0
     assert answers[-1].json()["error"] == "slow_down"
+
+
+@pytest.mark.parametrize(
+    ("path", "form", "status", "address"),
+    [
+        ("/oauth/token", {"grant_type": "refresh_token", "refresh_token": "cgr_made-up"}, 401, "203.0.113.20"),
+        ("/oauth/token", {"grant_type": DEVICE_GRANT, "device_code": "cgd_made-up"}, 400, "203.0.113.21"),
+        ("/oauth/revoke", {"token": "cgr_made-up"}, 200, "203.0.113.22"),
+    ],
+)
+def test_tokens_that_nobody_gave_out_end_soon_for_an_address(
+    world: SignInWorld, path: str, form: dict[str, str], status: int, address: str
+) -> None:
+    """Each is a call of the store, which everybody shares."""
+    tokens = world.sign_in()
+    world.load(http={"trustedProxies": ["127.0.0.0/8"]})
+    headers, body = [FORM, ("x-forwarded-for", address)], urlencode(form).encode()
+    with connect(world.gateway.port) as client:
+        answers = [client.request("POST", path, headers=headers, body=body) for _ in range(UNKNOWN_TOKENS + 1)]
+    assert {answer.status for answer in answers[:-1]} == {status}
+    refused = answers[-1]
+    assert (refused.status, refused.json()["error"]) == (429, "slow_down")
+    assert 0 < int(refused.header("retry-after") or 0) <= 630
+    assert world.refresh(tokens.refresh).status == 200, "others are not held up"
 
 
 def test_an_ipv6_customer_is_one_address(limited: SignInWorld) -> None:

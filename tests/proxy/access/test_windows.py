@@ -27,6 +27,15 @@ def test_a_refused_attempt_does_not_put_off_the_next() -> None:
     assert window.admit("a", 10.6) is None
 
 
+def test_asking_for_room_takes_none() -> None:
+    window = SlidingWindow(1, 10)
+    assert [window.wait("a", 0.0) for _ in range(3)] == [None] * 3
+    assert len(window) == 0
+    assert window.admit("a", 0.0) is None
+    assert window.wait("a", 0.0) == window.admit("a", 0.0)
+    assert window.wait("b", 0.0) is None
+
+
 def test_keys_do_not_share() -> None:
     window = SlidingWindow(1, 10)
     assert window.admit("a", 0.0) is None

@@ -19,7 +19,7 @@ log = logging.getLogger(__name__)
 
 
 async def give(visit: Visit) -> Response:
-    """Raises GatewayError (400, 401, 503), StoreUnavailableError, NoSigningKeyError."""
+    """Raises GatewayError (400, 401, 429, 503), StoreUnavailableError, NoSigningKeyError."""
     grant = visit.fields.get("grant_type")
     if grant == DEVICE_GRANT:
         code = visit.fields.get("device_code")
@@ -35,6 +35,7 @@ async def give(visit: Visit) -> Response:
 
 
 async def _for_code(visit: Visit, code: str) -> Response:
+    visit.limits.tokens.admit(visit.request.client)
     poll = await visit.store.sign_ins.poll(codes.digest(code), visit.now, POLL_SECONDS)
     match poll.state:
         case "Pending":
@@ -53,6 +54,7 @@ async def _for_code(visit: Visit, code: str) -> Response:
     if poll.state != "Unknown":
         issued = await issued_before(code, live=visit.live, store=visit.store, now=visit.now)
     if issued is None:
+        visit.limits.tokens.count(visit.request.client)
         raise oauth.invalid_grant("this device code is not known, or was used: start again", reason="DeviceCodeUnknown")
     _tell(visit, "session.mint", issued, outcome="Repeated")
     return _tokens(issued)
@@ -72,6 +74,7 @@ def _begun(visit: Visit, issued: Issued) -> Response:
 
 async def _for_refresh_token(visit: Visit, token: str) -> Response:
     metrics = visit.services.sign_in_metrics
+    visit.limits.tokens.admit(visit.request.client)
     try:
         renewed = await Renewal(token, live=visit.live, store=visit.store).run()
     except RenewalRefusedError as error:
@@ -88,6 +91,8 @@ def _refuse(visit: Visit, error: RenewalRefusedError) -> NoReturn:
     metrics = visit.services.sign_in_metrics
     metrics.renewed(error.reason)
     session = error.session
+    if session is None:
+        visit.limits.tokens.count(visit.request.client)
     if session is not None:
         person = session.person
         visit.tell(
