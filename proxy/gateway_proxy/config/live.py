@@ -2,7 +2,8 @@
 
 from collections.abc import Callable, Collection, Mapping
 from copy import copy
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
+from weakref import WeakKeyDictionary
 
 from gateway_config.bundle import Bundle
 from gateway_config.callers import PolicyIndex
@@ -30,9 +31,6 @@ from gateway_proxy.telemetry.series import Series
 if TYPE_CHECKING:
     from gateway_proxy.identity.oidc.client import IdentityProviderClient
     from gateway_proxy.identity.workloads import WorkloadTokens
-
-MAX_CACHED_PRINCIPALS: Final = 20_000
-"""A full cache is emptied: whoever still asks is matched again, and tokens that are over leave nothing behind."""
 
 
 class _Built(NamedTuple):
@@ -108,7 +106,8 @@ class LiveConfiguration:
         self._index = PolicyIndex(configuration)
         self._policies: dict[str, EffectivePolicy] = {}
         self._grants: dict[tuple[tuple[str, ...] | None, tuple[str, ...] | None], ModelGrant] = {}
-        self._by_principal: dict[Principal, EffectivePolicy] = {}
+        self._by_principal: WeakKeyDictionary[Principal, EffectivePolicy] = WeakKeyDictionary()
+        """Kept as long as whoever recognised the principal knows it."""
 
     async def authenticate(self, authorization: str | None, x_api_key: str | None) -> Principal:
         """The caller that these two headers prove; raises GatewayError (401, or 503 where that cannot be told now)."""
@@ -119,11 +118,7 @@ class LiveConfiguration:
         found = self._by_principal.get(principal)
         if found is None:
             found = self._prepared(self._deciding_policy(principal))
-            # A pass-through principal lives as long as its request: keeping it would only fill the memory.
-            if principal.caller is not None:
-                if len(self._by_principal) >= MAX_CACHED_PRINCIPALS:
-                    self._by_principal.clear()
-                self._by_principal[principal] = found
+            self._by_principal[principal] = found
         policy = found.policy
         if policy.invalid is not None:
             raise errors.policy_invalid(policy.name)

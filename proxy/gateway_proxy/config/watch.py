@@ -179,7 +179,9 @@ class ConfigWatcher:
 
     def _swap(self, live: LiveConfiguration, *, seconds: float) -> None:
         services = self._services
-        services.holder.current = live
+        before, services.holder.current = services.holder.current, live
+        if before is not None and before.session_tokens is not live.session_tokens:
+            before.session_tokens.forget()
         self._stores.use(live.built_store)
         services.holder.last_error = None
         services.holder.loaded_at = time.time()

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from gateway_config.callers import Caller
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False, weakref_slot=True)
 class Principal:
     """A verified caller. Compared by identity, so that per-principal caches cost one pointer hash."""
 

@@ -29,6 +29,8 @@ class CarriedGroups:
 
     def __init__(self, configuration: Configuration) -> None:
         self._named = tuple(sorted(set(_named(configuration))))
+        self._known = {group: group for group in self._named}
+        self._keeps_others = configuration.billing_group_tag is not None
         self._digest = _text(hashlib.sha256(orjson.dumps(self._named)).digest()[:_DIGEST_BYTES])
 
     def claims(self, groups: Iterable[str]) -> dict[str, Any]:
@@ -48,12 +50,13 @@ class CarriedGroups:
         }
 
     def of(self, claims: Mapping[str, Any]) -> frozenset[str] | None:
-        """The groups of a token, None for what no gateway writes; raises GroupsChangedError."""
+        """The groups of a token that decide anything: those that the configuration speaks of, and where request tags
+        name billing groups the others too. None for what no gateway writes; raises GroupsChangedError."""
         groups, cut = claims.get("groups"), claims.get("named_groups")
         if not (isinstance(groups, list) and all(isinstance(group, str) for group in groups)):
             return None
         if cut is None:
-            return frozenset(groups)
+            return self._kept(groups)
         said = cut.get("bits") if isinstance(cut, dict) else None
         if not isinstance(said, str):
             return None
@@ -64,7 +67,15 @@ class CarriedGroups:
         except ValueError:
             return None
         bits = int.from_bytes(data, "little")
-        return frozenset(groups).union(group for position, group in enumerate(self._named) if bits >> position & 1)
+        named = [group for position, group in enumerate(self._named) if bits >> position & 1]
+        return self._kept([*groups, *named])
+
+    def _kept(self, groups: Iterable[str]) -> frozenset[str]:
+        """Of thousands of people who are cached, the groups in common are in memory once."""
+        known = self._known
+        if self._keeps_others:
+            return frozenset(known.get(group, group) for group in groups)
+        return frozenset(known[group] for group in groups if group in known)
 
 
 def _that_fit(groups: Iterable[str], left: int) -> Iterable[str]:

@@ -21,7 +21,7 @@ def tokens(*named: str, admins: tuple[str, ...] = ()) -> SessionTokens:
     policies = tuple(
         Policy(name=f"claude/{position}", matches=(Match(groups=(group,)),)) for position, group in enumerate(named)
     )
-    configuration = with_sign_in(policies=policies, admin_groups=admins)
+    configuration = with_sign_in(policies=policies, admin_groups=admins, billing_group_tag="cost-center")
     return SessionTokens(configuration, SigningKeys(configuration.signing_keys, CREDENTIALS), revoked=())
 
 

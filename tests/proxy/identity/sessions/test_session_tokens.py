@@ -1,8 +1,10 @@
 """What a session token says, and which ones are believed."""
 
+import gc
 import time
 from collections.abc import Collection
 from typing import Any
+from weakref import WeakSet
 
 import pytest
 from hypothesis import given
@@ -19,11 +21,12 @@ from tests.proxy.identity.sessions.issuer import (
     with_sign_in,
 )
 
-from gateway_config.contract import Session
+from gateway_config.contract import Match, Policy, Session
 from gateway_proxy.errors import GatewayError
 from gateway_proxy.identity.person import Person
+from gateway_proxy.identity.principal import Principal
 from gateway_proxy.identity.sessions.signing import NoSigningKeyError, SigningKeys
-from gateway_proxy.identity.sessions.tokens import MAX_CACHED_TOKENS, SessionTokens
+from gateway_proxy.identity.sessions.tokens import SessionTokens
 
 
 def tokens(revoked: Collection[str] = (), **members: Any) -> SessionTokens:
@@ -83,7 +86,6 @@ def test_whose_a_token_is() -> None:
     assert principal.caller is not None
     caller = principal.caller
     assert (caller.user, caller.email, caller.identity_provider) == ("alice", "alice@corp.example", "corporate")
-    assert caller.groups == {"engineering", "everyone"}
     assert principal.audit_fields["session"] == "ses_1"
     assert known.find(token) is principal, "found again, not verified again"
 
@@ -228,9 +230,39 @@ def test_the_session_of_a_token_is_known_when_it_is_over() -> None:
 
 
 def test_tokens_do_not_fill_the_memory(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gateway_proxy.identity.sessions.tokens.MAX_CACHED_TOKENS", 10)
-    assert MAX_CACHED_TOKENS > 10
+    monkeypatch.setattr("gateway_proxy.identity.sessions.verified.MAX_BYTES", 200_000)
+    known = tokens(billing_group_tag="cost-center")
+    principals: WeakSet[Principal] = WeakSet()
+    for number in range(300):
+        groups = [f"group {number} {position}" for position in range(number % 100)]
+        token = signed(claims(jti=str(number), groups=groups))
+        principal = known.find(token)
+        assert principal is not None
+        assert known.find(token) is principal
+        principals.add(principal)
+    del principal
+    gc.collect()
+    assert 10 < len(principals) < 150
+    known.forget()
+    gc.collect()
+    assert not principals
+
+
+def test_what_is_out_of_date_leaves_the_memory_with_the_next_token(monkeypatch: pytest.MonkeyPatch) -> None:
     known = tokens()
-    for number in range(30):
-        assert known.find(signed(claims(jti=str(number)))) is not None
-    assert len(known._cache) == 10
+    ends = int(time.time()) + 30
+    principals = WeakSet([known.find(signed(claims(jti=str(number), exp=ends))) for number in range(10)])
+    assert len(principals) == 10
+    monkeypatch.setattr(time, "time", lambda: float(ends))
+    assert known.find(signed(claims(exp=ends + 30))) is not None
+    gc.collect()
+    assert len(principals) == 0
+
+
+def test_a_person_is_kept_with_the_groups_that_decide_anything() -> None:
+    policies = (Policy(name="claude/engineers", matches=(Match(groups=("engineering",)),)),)
+    for tag, kept in ((None, {"engineering"}), ("cost-center", {"engineering", "everyone"})):
+        principal = tokens(policies=policies, billing_group_tag=tag).find(minted())
+        assert principal is not None
+        assert principal.caller is not None
+        assert principal.caller.groups == kept
