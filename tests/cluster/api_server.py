@@ -137,7 +137,7 @@ def _api_server_command(program: Path, port: int, *, audit: bool) -> list[str]:
         "--cert-dir=certificates",
         "--token-auth-file=tokens.csv",
         "--authorization-mode=RBAC",
-        "--service-account-issuer=https://kubernetes.default.svc",
+        f"--service-account-issuer=https://127.0.0.1:{port}",
         "--service-account-key-file=service-accounts.key",
         "--service-account-signing-key-file=service-accounts.key",
         "--service-cluster-ip-range=10.96.0.0/16",

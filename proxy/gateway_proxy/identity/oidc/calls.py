@@ -11,6 +11,8 @@ from gateway_proxy.identity.oidc.claims import one_line
 from gateway_proxy.identity.oidc.failures import misconfigured, unreachable
 from gateway_proxy.outbound.client import Outbound, OutboundError
 
+ACCEPT: Final = "application/json, application/jwk-set+json"
+"""The API server of Kubernetes answers 406 where the type of its keys is not named."""
 FORM: Final = "application/x-www-form-urlencoded"
 SECONDS: Final = 5.0
 """For a document; somebody waits for a page meanwhile."""
@@ -70,7 +72,7 @@ class Calls:
             answer = await self._outbound.request(
                 method,
                 url,
-                headers={"accept": "application/json", **headers},
+                headers={"accept": ACCEPT, **headers},
                 body=body,
                 ca_pem=self._ca_pem,
                 use_proxy=self._use_proxy,
