@@ -2,6 +2,7 @@
 
 import os
 import pty
+import shlex
 import signal
 import subprocess
 
@@ -35,9 +36,10 @@ def test_version() -> None:
     assert result.stdout.startswith("claude-gateway 0.")
 
 
-def test_completion() -> None:
-    result = running.run("--show-completion", "bash")
-    assert result.returncode == 0
+def test_completion_is_for_the_shell_that_asks() -> None:
+    asked = f"{shlex.join(CLI)} --show-completion; exit $?"  # not the last command, which bash would become
+    result = subprocess.run(["bash", "-c", asked], capture_output=True, text=True, env=running.environment())
+    assert result.returncode == 0, result.stderr
     assert "complete -o" in result.stdout
 
 
