@@ -1,12 +1,13 @@
 """What it costs to know where a request comes from, and to count it against its user's limits, in this process."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from statistics import median
 
 from multidict import CIMultiDict, CIMultiDictProxy
 
 from bench.bench import Bench
+from bench.microseconds import result, seconds_each
 from bench.report import Result
 from gateway_config.callers import Caller
 from gateway_config.contract import Clients, RateLimits
@@ -31,16 +32,22 @@ def _addresses(rounds: int) -> Sequence[Result]:
     clients = Clients(trusted_proxies=("10.0.0.0/8",), allow_cidrs=allowed)
     headers = [_forwarded_for(number) for number in range(CALLS)]
     warm = AddressRules(clients)
-    cached = median(_seconds_each(CALLS, lambda number: warm.origin(BALANCER, headers[0])) for _ in range(rounds))
+    cached = median(seconds_each(range(CALLS), lambda number: warm.origin(BALANCER, headers[0])) for _ in range(rounds))
 
     def cold() -> float:
         rules = AddressRules(clients)
-        return _seconds_each(CALLS, lambda number: rules.origin(BALANCER, headers[number]))
+        return seconds_each(range(CALLS), lambda number: rules.origin(BALANCER, headers[number]))
 
     note = f"through two trusted proxies, {NETWORKS} allowed networks"
     return [
-        _result("client's address judged, seen before", cached, mark=3, notes=(note,)),
-        _result("client's address judged, never seen", median(cold() for _ in range(rounds)), mark=60, notes=(note,)),
+        result("access", "client's address judged, seen before", cached, mark=3, notes=(note,)),
+        result(
+            "access",
+            "client's address judged, never seen",
+            median(cold() for _ in range(rounds)),
+            mark=60,
+            notes=(note,),
+        ),
     ]
 
 
@@ -67,25 +74,5 @@ def _limits(rounds: int) -> Result:
         admission.settle(usage, time.monotonic())
         admission.end()
 
-    seconds = median(_seconds_each(CALLS, one) for _ in range(rounds))
-    return _result("request counted against three limits", seconds, mark=15, notes=(f"{USERS:,} users",))
-
-
-def _seconds_each(calls: int, work: Callable[[int], object]) -> float:
-    began = time.perf_counter()
-    for number in range(calls):
-        work(number)
-    return (time.perf_counter() - began) / calls
-
-
-def _result(work: str, seconds: float, *, mark: int, notes: tuple[str, ...]) -> Result:
-    microseconds = seconds * 1e6
-    return Result(
-        row="access",
-        work=work,
-        ours=f"{microseconds:.2f} us",
-        mark=f"<= {mark} us",
-        met=microseconds <= mark,
-        notes=notes,
-        measured={"microseconds": microseconds},
-    )
+    seconds = median(seconds_each(range(CALLS), one) for _ in range(rounds))
+    return result("access", "request counted against three limits", seconds, mark=15, notes=(f"{USERS:,} users",))

@@ -2,13 +2,14 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from statistics import median
 from typing import TypeVar
 
 from bench import configuration
 from bench.bench import Bench
+from bench.microseconds import result, seconds_each
 from bench.report import Result
 from gateway_config import bundle
 from gateway_config.callers import Caller
@@ -44,15 +45,15 @@ def _tokens(rounds: int) -> Sequence[Result]:
 
     def cold() -> float:
         tokens = SessionTokens(described, keys, revoked=())
-        return _seconds_each(minted, tokens.find)
+        return seconds_each(minted, tokens.find)
 
     warm = SessionTokens(described, keys, revoked=())
-    cached = median(_seconds_each([minted[0]] * TOKENS, warm.find) for _ in range(rounds))
+    cached = median(seconds_each([minted[0]] * TOKENS, warm.find) for _ in range(rounds))
     fresh = median(cold() for _ in range(rounds))
     note = f"{GROUPS} groups, {len(minted[0])} characters"
     return [
-        _result("session token verified, seen before", cached, mark=3, notes=(note,)),
-        _result("session token verified, never seen", fresh, mark=40, notes=(note,)),
+        result("identity", "session token verified, seen before", cached, mark=3, notes=(note,)),
+        result("identity", "session token verified, never seen", fresh, mark=40, notes=(note,)),
     ]
 
 
@@ -67,33 +68,13 @@ async def _policies(folder: Path, rounds: int) -> Sequence[Result]:
     caller = Caller(user="a@corp.example", email="a@corp.example", groups=groups)
     one = Principal(caller=caller)
     assert live.policy_of(one).policy.name == f"claude/policy-{POLICIES - 2}"
-    cached = median(_seconds_each([one] * TOKENS, live.policy_of) for _ in range(rounds))
+    cached = median(seconds_each([one] * TOKENS, live.policy_of) for _ in range(rounds))
     fresh = median(
-        _seconds_each([Principal(caller=caller) for _ in range(TOKENS)], live.policy_of) for _ in range(rounds)
+        seconds_each([Principal(caller=caller) for _ in range(TOKENS)], live.policy_of) for _ in range(rounds)
     )
     pools.close()
     note = f"{GROUPS} groups, {POLICIES:,} policies, the last but one decides"
     return [
-        _result("policy of a caller, seen before", cached, mark=5, notes=(note,)),
-        _result("policy of a caller, never seen", fresh, mark=300, notes=(note,)),
+        result("identity", "policy of a caller, seen before", cached, mark=5, notes=(note,)),
+        result("identity", "policy of a caller, never seen", fresh, mark=300, notes=(note,)),
     ]
-
-
-def _seconds_each(items: Sequence[Item], work: Callable[[Item], object]) -> float:
-    began = time.perf_counter()
-    for item in items:
-        work(item)
-    return (time.perf_counter() - began) / len(items)
-
-
-def _result(work: str, seconds: float, *, mark: int, notes: tuple[str, ...]) -> Result:
-    microseconds = seconds * 1e6
-    return Result(
-        row="identity",
-        work=work,
-        ours=f"{microseconds:.2f} us",
-        mark=f"<= {mark} us",
-        met=microseconds <= mark,
-        notes=notes,
-        measured={"microseconds": microseconds},
-    )
