@@ -316,6 +316,7 @@ def test_codes_that_browsers_bring_back_are_counted(world: SignInWorld, idp: Ide
     assert [answer.status for answer in answers] == [403] * 5 + [429] * 3
     assert int(answers[-1].header("retry-after") or 0) > 0
     assert idp.asked("/token") - asked == 5
+    assert trip.back(error="access_denied", headers=address).status == 429, "nor may it write the log full"
 
 
 def test_a_code_that_the_provider_does_not_take_leaves_the_sign_in_open(world: SignInWorld) -> None:

@@ -36,6 +36,7 @@ async def arrive(visit: Visit) -> Response:
         raise _refused(visit, None, "StateInvalid")
     if not trip.is_of(_cookie(visit, trip)):
         raise _refused(visit, trip, "OtherBrowser")
+    visit.limits.admit_callback(visit.request.client, visit.live.configuration.clients)
     if "error" in fields or not fields.get("code"):
         return await _failed(visit, trip)
     return await visit.finished(lambda: _exchanged(visit, trip, provider, state), of=state)
@@ -44,7 +45,6 @@ async def arrive(visit: Visit) -> Response:
 async def _exchanged(visit: Visit, trip: Trip, provider: "IdentityProviderClient", state: str) -> Response:
     """The provider is asked last: for nothing that is over already, and not at a browser's pleasure."""
     fields, callback_hash = visit.fields, browser_trip.state_hash(state)
-    visit.limits.admit_callback(visit.request.client, visit.live.configuration.clients)
     if not await visit.store.sign_ins.awaits(trip.sign_in_id, callback_hash, visit.now):
         raise _refused(visit, trip, "SignInOver")
     try:

@@ -55,8 +55,8 @@ class SignInLimits:
         self._admit_code(self._code_submissions, client, limits)
 
     def admit_callback(self, client: str, limits: Clients) -> None:
-        """Each asks the identity provider, and follows a code that was entered: the same limit. Raises GatewayError
-        (429)."""
+        """Each asks the identity provider or is written down, and follows a code that was entered: the same limit.
+        Raises GatewayError (429)."""
         self._admit_code(self._callbacks, client, limits)
 
     @staticmethod
