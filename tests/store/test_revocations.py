@@ -87,6 +87,19 @@ async def test_who_is_revoked_does_not_fetch_a_sign_in_that_was_approved_before(
     assert await store.sign_ins.approved(digest("bob"), NOW) is None
 
 
+async def test_no_sign_in_slips_through_that_is_fetched_while_all_are_revoked(store: Store, other_pod: Store) -> None:
+    names = [f"s{number:02d}" for number in range(12)]
+    for name in names:
+        await approved(store, name, ALICE)
+    fetched = [
+        (store, other_pod)[number % 2].sign_ins.redeem(digest(name), session(name), b"answer", NOW, 30)
+        for number, name in enumerate(names)
+    ]
+    await asyncio.gather(*fetched[:6], store.sessions.revoke_all(NOW), *fetched[6:])
+    assert await store.sessions.page(active_at=NOW + 1) == []
+    assert set(await states(store, *names)) <= {"Redeemed", "Denied"}
+
+
 async def test_all_sessions_at_once_are_told_in_pages(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(revocations, "PAGE", 3)
     names = [f"s{number}" for number in range(8)]
