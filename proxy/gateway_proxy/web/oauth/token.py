@@ -93,7 +93,7 @@ def _refuse(visit: Visit, error: RenewalRefusedError) -> NoReturn:
     session = error.session
     if session is None:
         visit.limits.tokens.count(visit.request.client)
-    if session is not None:
+    else:
         person = session.person
         visit.tell(
             "session.refresh",
