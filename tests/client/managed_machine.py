@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import os
 import shlex
+import shutil
 import subprocess
 import time
 import uuid
@@ -21,6 +22,7 @@ from typing import Any
 
 from tests.client.claude_code import ANSWER_SECONDS, Answer
 
+PACKAGES = Path(__file__).parents[1] / "packages"
 COLUMNS, LINES = 120, 50
 SCREEN_SECONDS = 60
 LISTEN_SECONDS = 3.0
@@ -73,6 +75,8 @@ class ManagedMachine:
     @contextmanager
     def terminal(self, *arguments: str) -> Iterator[Terminal]:
         """The client's screens."""
+        if shutil.which("tmux") is None:
+            subprocess.run([PACKAGES, "install", "tmux=tmux"], check=True)
         command, environment = self._command(arguments)
         terminal = Terminal(f"claude-{uuid.uuid4().hex[:12]}")
         clean = ["env", "-i", *(f"{name}={value}" for name, value in environment.items())]
