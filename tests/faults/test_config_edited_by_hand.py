@@ -111,7 +111,11 @@ def test_a_secret_that_cannot_be_repaired_is_named_with_the_way_out(
     gateway: Gateway, operator: OperatorProcess
 ) -> None:
     before = gateway.uids()
-    replace(gateway)
+    operator.signal(signal.SIGSTOP)  # it would make the Secret again between our two steps
+    try:
+        replace(gateway)
+    finally:
+        operator.signal(signal.SIGCONT)
     seen = gateway.wait_for_condition(gateway.gateway, "Accepted", "ChildRefused", says="corp-config")
     assert "delete it" in seen["message"]
     gateway.api.delete(gateway.config).accepted()

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
-from tests.cluster.api_client import eventually
+from tests.cluster.api_client import ApiClient, eventually
 from tests.cluster.api_server import running_api_server
 from tests.cluster.plugin import CRDS, with_crds
 from tests.cluster.programs import API_SERVER, ensure
@@ -14,6 +16,10 @@ from tests.control_plane.operator_process import new_namespace, running_operator
 from tests.faults.scenery import Gateway
 
 MISSING = 3
+
+
+def gone(api: ApiClient, definition: Mapping[str, Any]) -> bool:
+    return api.request("GET", api.path_of(definition)).status == 404
 
 
 @pytest.mark.timeout(240)
@@ -31,8 +37,11 @@ def test_children_stay_and_are_taken_up_again(api_server: object, tmp_path: Path
             gateway.wait_until_sound()
             gateway.wait_for_children()
             before, index = gateway.uids(), gateway.bundle().index
+            # gateways first: one that is still there when its policies go is closed, as after any deletion of policies
             for path in sorted(CRDS.glob("*.yaml")):
-                api.delete(yaml.safe_load(path.read_text())).accepted()
+                definition = yaml.safe_load(path.read_text())
+                api.delete(definition).accepted()
+                eventually(lambda: gone(api, definition), within=60, what=f"{path.stem} is gone")  # noqa: B023
             eventually(lambda: not operator.running, within=120, what="it ends")
             operator.start()
             assert operator.wait_for_exit(within=60) == MISSING
