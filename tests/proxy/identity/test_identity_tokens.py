@@ -3,6 +3,7 @@
 import json
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
@@ -12,6 +13,13 @@ from tests.standins.identity_provider import CLIENT_ID, CLIENT_SECRET, IdentityP
 from gateway_proxy.identity.oidc.failures import SignInRefusedError
 
 Alter = Callable[[dict[str, Any], dict[str, Any]], str | None]
+
+
+@dataclass(frozen=True)
+class FromNow:
+    """A time so many seconds from when the token is made: a list of cases is made long before."""
+
+    seconds: int
 
 
 def claims(**changed: Any) -> Alter:
@@ -35,7 +43,10 @@ def header(**changed: Any) -> Alter:
 
 
 def _replace(given: dict[str, Any], changed: dict[str, Any]) -> None:
-    given.update(changed)
+    now = int(time.time())
+    given.update(
+        {name: now + value.seconds if isinstance(value, FromNow) else value for name, value in changed.items()}
+    )
     for name in [name for name, value in changed.items() if value is Missing]:
         del given[name]
 
@@ -70,8 +81,6 @@ def with_other_claims(header: dict[str, Any], given: dict[str, Any]) -> str:
     return f"{first}.{other}.{last}"
 
 
-NOW = int(time.time())
-
 ATTACKS: dict[str, tuple[Alter, str]] = {
     "no algorithm": (forged(lambda header, given: signed({"alg": "none"}, given, None)), "no signed token|algorithm"),
     "none with a signature": (
@@ -103,12 +112,12 @@ ATTACKS: dict[str, tuple[Alter, str]] = {
     "a further audience": (claims(aud=[CLIENT_ID, "another-client"], azp=CLIENT_ID), "audience"),
     "two audiences and no party": (claims(aud=[CLIENT_ID, CLIENT_ID]), "azp"),
     "another authorized party": (claims(azp="another-client"), "azp"),
-    "expired": (claims(exp=NOW - 3600), "expired"),
+    "expired": (claims(exp=FromNow(-3600)), "expired"),
     "never expires": (claims(exp=Missing), "exp"),
     "an expiry that is no number": (claims(exp="tomorrow"), "exp"),
     "an expiry that is a truth": (claims(exp=True), "exp"),
-    "not valid yet": (claims(nbf=NOW + 3600), "not valid yet"),
-    "issued in the future": (claims(iat=NOW + 3600), "future"),
+    "not valid yet": (claims(nbf=FromNow(3600)), "not valid yet"),
+    "issued in the future": (claims(iat=FromNow(3600)), "future"),
     "no time of issue": (claims(iat=Missing), "iat"),
     "no nonce": (claims(nonce=Missing), "nonce"),
     "a nonce that is no text": (claims(nonce=7), "nonce"),
@@ -145,9 +154,9 @@ async def test_it_is_refused(idp: IdentityProvider, developer: MakeDeveloper, at
         (claims(azp=CLIENT_ID), {}),
         (claims(aud=[CLIENT_ID, "portal"], azp=CLIENT_ID), {"additional_authorized_parties": ("portal",)}),
         (claims(azp="portal"), {"additional_authorized_parties": ("portal",)}),
-        (claims(exp=NOW - 20), {}),
-        (claims(exp=NOW - 300), {"clock_skew_seconds": 600}),
-        (claims(nbf=NOW + 30, iat=NOW + 30), {}),
+        (claims(exp=FromNow(-20)), {}),
+        (claims(exp=FromNow(-300)), {"clock_skew_seconds": 600}),
+        (claims(nbf=FromNow(30), iat=FromNow(30)), {}),
         (header(typ="JWT"), {}),
         (header(typ="jwt", x5t="abc", jku="https://elsewhere.example"), {}),
         (header(kid=Missing), {}),
@@ -161,7 +170,7 @@ async def test_what_is_in_order(
 
 
 async def test_a_clock_that_must_be_right(idp: IdentityProvider, developer: MakeDeveloper) -> None:
-    idp.alter_token = claims(exp=NOW - 1)
+    idp.alter_token = claims(exp=FromNow(-1))
     with pytest.raises(SignInRefusedError, match="expired"):
         await developer(clock_skew_seconds=0).come_back()
 
