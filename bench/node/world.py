@@ -75,7 +75,6 @@ class World:
 
     def namespace(self, name: str) -> str:
         """A new one. Raises MeasurementError."""
-        name = f"{name}-{os.getpid()}"
         manifest = reference("v1", "Namespace", "", name)
         manifest["metadata"]["labels"] = {"pod-security.kubernetes.io/enforce": "restricted"}
         try:
@@ -93,6 +92,7 @@ class World:
             self.progress(f"a gateway of {PODS} pods")
             gateway.apply(*gateway.smallest(self.upstream, replicas=PODS, drain="120s"))
             gateway.wait_ready(within=READY_SECONDS)
+            gateway.wait_reachable()
             self._gateway = gateway
         self._gateway.wait_pods(PODS, within=READY_SECONDS)
         return self._gateway
