@@ -65,73 +65,64 @@ def _error(status: int, message: str, *, reason: str, headers: Mapping[str, str]
     return GatewayError(status, error_type(status), message, reason=reason, headers=headers)
 
 
+def _unauthorized(message: str, *, reason: str) -> GatewayError:
+    """Clients that are not told otherwise ask again for minutes."""
+    return _error(401, message, reason=reason, headers=_NO_RETRY)
+
+
 # --- who calls -------------------------------------------------------------------------------------------------------
 
 
 def missing_credential() -> GatewayError:
-    return _error(
-        401,
+    return _unauthorized(
         "no gateway key in the request: send it as `Authorization: Bearer <key>` or `x-api-key: <key>` "
         "(in Claude Code, set ANTHROPIC_AUTH_TOKEN); ask your gateway's administrator for a key",
         reason="MissingCredential",
-        headers=_NO_RETRY,
     )
 
 
 def invalid_credential() -> GatewayError:
-    return _error(
-        401,
+    return _unauthorized(
         "the key is not known to this gateway: check that it was copied whole (ANTHROPIC_AUTH_TOKEN in Claude Code), "
         "or ask your gateway's administrator for a new one",
         reason="InvalidCredential",
-        headers=_NO_RETRY,
     )
 
 
 def expired_credential(expired: str) -> GatewayError:
     """`expired`: the moment in RFC 3339."""
-    return _error(
-        401,
+    return _unauthorized(
         f"the gateway key expired at {expired}: ask your gateway's administrator for a new one",
         reason="ExpiredCredential",
-        headers=_NO_RETRY,
     )
 
 
 def workload_token_invalid(issuer: str, problem: str) -> GatewayError:
     """`issuer`: the configuration's name for it; `problem`: a sentence's end of ours, about the token."""
-    return _error(
-        401,
+    return _unauthorized(
         f"the token of {issuer} is not taken: {problem}; get a new one, or ask your gateway's administrator",
         reason="WorkloadTokenInvalid",
-        headers=_NO_RETRY,
     )
 
 
 def workload_token_expired(issuer: str) -> GatewayError:
-    return _error(
-        401,
+    return _unauthorized(
         f"the token of {issuer} has expired: get a new one for each run (apiKeyHelper in Claude Code)",
         reason="WorkloadTokenExpired",
-        headers=_NO_RETRY,
     )
 
 
 def workload_token_audience(issuer: str, audience: str) -> GatewayError:
-    return _error(
-        401,
+    return _unauthorized(
         f"the token of {issuer} is for somebody else: ask {issuer} for one with the audience {audience}",
         reason="WorkloadTokenAudience",
-        headers=_NO_RETRY,
     )
 
 
 def workload_token_unmatched(issuer: str) -> GatewayError:
-    return _error(
-        401,
+    return _unauthorized(
         f"no rule of this gateway speaks of a token of {issuer} with these claims: ask your gateway's administrator",
         reason="WorkloadTokenUnmatched",
-        headers=_NO_RETRY,
     )
 
 
@@ -146,70 +137,56 @@ def workload_issuer_unavailable(issuer: str) -> GatewayError:
 
 
 def passthrough_disabled() -> GatewayError:
-    return _error(
-        401,
+    return _unauthorized(
         "this gateway does not take claude.ai logins: set ANTHROPIC_AUTH_TOKEN to a gateway key; "
         "ask your gateway's administrator for one",
         reason="PassthroughDisabled",
-        headers=_NO_RETRY,
     )
 
 
 def credential_too_long(limit: int) -> GatewayError:
-    return _error(
-        401,
+    return _unauthorized(
         f"the credential is longer than {limit} characters: it is not a gateway key; send the key alone",
         reason="InvalidCredential",
-        headers=_NO_RETRY,
     )
 
 
 def session_expired() -> GatewayError:
     """Clients renew a session before its token expires; this meets one that could not."""
-    return _error(
-        401,
+    return _unauthorized(
         "the session has expired: sign in again (/login in Claude Code)",
         reason="SessionExpired",
-        headers=_NO_RETRY,
     )
 
 
 def session_revoked() -> GatewayError:
-    return _error(
-        401,
+    return _unauthorized(
         "the session has been ended: sign in again (/login in Claude Code)",
         reason="SessionRevoked",
-        headers=_NO_RETRY,
     )
 
 
 def session_unreadable() -> GatewayError:
     """Signed by keys that are gone, or by another gateway; or not what this one writes."""
-    return _error(
-        401,
+    return _unauthorized(
         "the session token is not one of this gateway's: sign in again (/login in Claude Code)",
         reason="SessionUnreadable",
-        headers=_NO_RETRY,
     )
 
 
 def session_provider_gone(provider: str) -> GatewayError:
-    return _error(
-        401,
+    return _unauthorized(
         f"the identity provider {provider} is no longer one of this gateway's: sign in again (/login in Claude Code)",
         reason="SessionProviderGone",
-        headers=_NO_RETRY,
     )
 
 
 def session_groups_changed() -> GatewayError:
     """The token of somebody in more groups than it can name was cut for other policies."""
-    return _error(
-        401,
+    return _unauthorized(
         "this gateway's policies speak of other groups since the session token was made: renew the session, or sign in "
         "again (/login in Claude Code)",
         reason="SessionGroupsChanged",
-        headers=_NO_RETRY,
     )
 
 

@@ -6,6 +6,9 @@ import pytest
 from playwright.sync_api import Browser, Page
 from tests.standins.chromium import chromium
 from tests.standins.page_server import PageServer
+from tests.standins.sign_in_fixtures import idp, shared_idp, shared_world, world
+
+__all__ = ["idp", "shared_idp", "shared_world", "world"]
 
 
 @pytest.fixture(scope="module")

@@ -25,33 +25,6 @@ addEventListener("securitypolicyviolation", e => console.error("violation of " +
 """
 
 
-@pytest.fixture(scope="module")
-def shared_idp() -> Iterator[IdentityProvider]:
-    with IdentityProvider() as idp:
-        yield idp
-
-
-@pytest.fixture(scope="module")
-def shared_world(tmp_path_factory: pytest.TempPathFactory, shared_idp: IdentityProvider) -> Iterator[SignInWorld]:
-    with SignInWorld(tmp_path_factory.mktemp("world"), shared_idp) as world:
-        yield world
-
-
-@pytest.fixture
-def idp(shared_idp: IdentityProvider) -> Iterator[IdentityProvider]:
-    shared_idp.begin_test()
-    yield shared_idp
-    assert shared_idp.problems == []
-
-
-@pytest.fixture
-def world(shared_world: SignInWorld, idp: IdentityProvider) -> Iterator[SignInWorld]:
-    """A gateway that Alice, in engineering, may use."""
-    shared_world.begin_test()
-    yield shared_world
-    shared_world.end_test()
-
-
 @pytest.fixture
 def tab(page: Page) -> Iterator[Page]:
     """Whatever a page breaks of its own rules fails the test."""

@@ -25,7 +25,7 @@ async def test_a_sign_in_from_its_code_to_its_person(store: Store, other_pod: St
     assert (await store.sign_ins.poll(DEVICE, NOW, 5)).state == "Pending"
     assert await other_pod.sign_ins.pending("CODE-one", NOW + 1) == sign_in()
     assert await other_pod.sign_ins.begin("one", b"hash", NOW + 2)
-    assert await store.sign_ins.by_id("one", NOW + 3) == sign_in()
+    assert await store.sign_ins.awaits("one", b"hash", NOW + 3)
     assert await store.sign_ins.approve("one", b"hash", ALICE, b"sealed", NOW + 4)
     assert (await other_pod.sign_ins.poll(DEVICE, NOW + 5, 5)).state == "Approved"
     assert await store.sign_ins.approved(DEVICE, NOW + 6) == Approved(ALICE, b"sealed")
@@ -67,7 +67,7 @@ async def test_codes_and_ids_that_nobody_made_lead_nowhere(store: Store) -> None
     await store.sign_ins.create(sign_in())
     for strange in ("code-one", "", "CODE-one'--", "\0", "CODE-\udc80", "é" * 5000):
         assert await store.sign_ins.pending(strange, NOW) is None
-        assert await store.sign_ins.by_id(strange, NOW) is None
+        assert not await store.sign_ins.awaits(strange, b"hash", NOW)
         assert not await store.sign_ins.deny(strange, NOW)
     assert (await store.sign_ins.poll(digest("other"), NOW, 5)).state == "Unknown"
     assert store.available
@@ -75,7 +75,7 @@ async def test_codes_and_ids_that_nobody_made_lead_nowhere(store: Store) -> None
 
 async def test_what_a_client_says_of_itself_is_kept_whatever_it_is(store: Store) -> None:
     await store.sign_ins.create(sign_in(surface="a\0b\udc80"))
-    found = await store.sign_ins.by_id("one", NOW)
+    found = await store.sign_ins.pending("CODE-one", NOW)
     assert found is not None
     assert found.surface == "a\ufffdb?"
 

@@ -47,13 +47,13 @@ class SignIns:
 
     async def pending(self, user_code: str, now: float) -> SignIn | None:
         """The sign-in that still waits under this code."""
-        return await self._one_pending("sign_ins.pending", sign_ins.c.user_code == plain(user_code), now)
+        statement = select(*_SIGN_IN, sign_ins.c.expires_at).where(
+            sign_ins.c.user_code == plain(user_code), sign_ins.c.state == "Pending", sign_ins.c.expires_at > now
+        )
+        rows = await self._database.rows("sign_ins.pending", statement)
+        return _sign_in(rows[0]) if rows else None
 
-    async def by_id(self, id: str, now: float) -> SignIn | None:  # noqa: A002  the record's own word
-        """The sign-in, while it waits."""
-        return await self._one_pending("sign_ins.by_id", sign_ins.c.id == plain(id), now)
-
-    async def begin(self, id: str, callback_hash: bytes, now: float) -> bool:  # noqa: A002
+    async def begin(self, id: str, callback_hash: bytes, now: float) -> bool:  # noqa: A002  the record's own word
         """A browser goes to the identity provider: the callback with this hash may approve, one begun before no more.
 
         False where the sign-in waits no longer.
@@ -168,13 +168,6 @@ class SignIns:
         )
         rows = await self._database.rows("sign_ins.redeemed", statement)
         return rows[0].provider_refresh_token_sealed if rows else None
-
-    async def _one_pending(self, operation: str, condition: Any, now: float) -> SignIn | None:
-        statement = select(*_SIGN_IN, sign_ins.c.expires_at).where(
-            condition, sign_ins.c.state == "Pending", sign_ins.c.expires_at > now
-        )
-        rows = await self._database.rows(operation, statement)
-        return _sign_in(rows[0]) if rows else None
 
 
 def _waits(id: str, now: float) -> Any:  # noqa: A002
