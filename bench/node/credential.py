@@ -3,14 +3,13 @@
 import itertools
 import time
 from collections.abc import Sequence
-from statistics import median
 
 from tests.node.traffic import NewConnections
 from tests.standins import framing, messages
 from tests.standins.anthropic_upstream import API_KEY, Script
 from tests.standins.requests_seen import Expected, Received
 
-from bench.node.world import PODS, Questions, World, load_average, same_lives
+from bench.node.world import PODS, Questions, World, each_within, same_lives
 from bench.report import Result
 
 ROTATIONS = 20
@@ -40,17 +39,7 @@ def rotate_to_used(world: World) -> Sequence[Result]:
     asked = questions.asked + connections.answered
     fault = (f"such as {[*questions.failures[:3], *connections.failed, *connections.refused]}",) if failed else ()
     return [
-        Result(
-            row="node",
-            work=f"credential rotated to used by every one of {PODS} pods",
-            ours=f"{max(taken):.2f} s",
-            mark=f"each < {MARK_SECONDS:.0f} s",
-            met=max(taken) < MARK_SECONDS,
-            notes=(
-                f"the longest of {count}; median {median(taken):.2f} s, shortest {min(taken):.2f} s; {load_average()}",
-            ),
-            measured={"longest_seconds": max(taken), "median_seconds": median(taken), "shortest_seconds": min(taken)},
-        ),
+        each_within(f"credential rotated to used by every one of {PODS} pods", taken, mark_seconds=MARK_SECONDS),
         Result(
             row="node",
             work=f"  failed requests, restarted pods in {count} rotations",

@@ -7,13 +7,12 @@ import time
 import urllib.request
 from collections.abc import Sequence
 from pathlib import Path
-from statistics import median
 from typing import Any
 
 from tests.node.corporations import Corporation, corporation
 from tests.node.gateways import NodeGateway
 
-from bench.node.world import GATEWAY, NAMESPACE, PODS, Questions, World, load_average
+from bench.node.world import GATEWAY, NAMESPACE, PODS, Questions, World, each_within
 from bench.report import Result
 
 REVOCATIONS = 20
@@ -36,19 +35,7 @@ def revoke_to_refused(world: World) -> Sequence[Result]:
     with tempfile.TemporaryDirectory() as folder, corporation(make, namespace, Path(folder), pods=PODS) as place:
         world.progress(f"{count} revocations")
         taken = [_one(place, number) for number in range(count)]
-    return [
-        Result(
-            row="node",
-            work=f"session revoked to refused by every one of {PODS} pods",
-            ours=f"{max(taken):.2f} s",
-            mark=f"each < {MARK_SECONDS:.0f} s",
-            met=max(taken) < MARK_SECONDS,
-            notes=(
-                f"the longest of {count}; median {median(taken):.2f} s, shortest {min(taken):.2f} s; {load_average()}",
-            ),
-            measured={"longest_seconds": max(taken), "median_seconds": median(taken), "shortest_seconds": min(taken)},
-        )
-    ]
+    return [each_within(f"session revoked to refused by every one of {PODS} pods", taken, mark_seconds=MARK_SECONDS)]
 
 
 def _one(place: Corporation, number: int) -> float:

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from statistics import median
 from types import TracebackType
 from typing import Self
 
@@ -29,6 +30,7 @@ from tests.standins.requests_seen import Expected
 
 from bench import fleet
 from bench.processes import MeasurementError
+from bench.report import Result
 
 NAMESPACE = f"bench-node-{os.getpid()}"
 """Another one each time: an earlier one with a thousand policies takes a while to go."""
@@ -116,6 +118,20 @@ class World:
 def _programmed(policy: Manifest) -> bool:
     conditions = policy.get("status", {}).get("conditions") or []
     return any(one["type"] == "Programmed" and one["status"] == "True" for one in conditions)
+
+
+def each_within(work: str, taken: Sequence[float], *, mark_seconds: float) -> Result:
+    """A row of times in seconds of which even the longest must be below the mark."""
+    longest, typical, shortest = max(taken), median(taken), min(taken)
+    return Result(
+        row="node",
+        work=work,
+        ours=f"{longest:.2f} s",
+        mark=f"each < {mark_seconds:.0f} s",
+        met=longest < mark_seconds,
+        notes=(f"the longest of {len(taken)}; median {typical:.2f} s, shortest {shortest:.2f} s; {load_average()}",),
+        measured={"longest_seconds": longest, "median_seconds": typical, "shortest_seconds": shortest},
+    )
 
 
 def load_average() -> str:
@@ -237,4 +253,15 @@ def same_lives(before: Sequence[Pod], gateway: NodeGateway) -> bool:
     return False
 
 
-__all__ = ["ADDRESS", "GATEWAY", "NAMESPACE", "PODS", "Pod", "Questions", "World", "load_average", "same_lives"]
+__all__ = [
+    "ADDRESS",
+    "GATEWAY",
+    "NAMESPACE",
+    "PODS",
+    "Pod",
+    "Questions",
+    "World",
+    "each_within",
+    "load_average",
+    "same_lives",
+]

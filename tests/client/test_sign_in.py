@@ -20,7 +20,7 @@ import yaml
 from tests.client.claude_code import install
 from tests.client.managed_machine import ManagedMachine
 from tests.client.signing_in import let_expire, login_of, managed_settings, sign_in
-from tests.oidc_provider.provider import CLIENT_ID, CLIENT_SECRET, OpenIDProvider, openid_provider
+from tests.oidc_provider.provider import CLIENT_SECRET, OpenIDProvider, openid_provider
 from tests.standins.anthropic_upstream import AnthropicUpstream
 from tests.standins.gateway import eventually, free_port
 from tests.standins.manifests import binding, deployment, policy, secret
@@ -89,14 +89,7 @@ def provider(port: int) -> Iterator[OpenIDProvider]:
 def gateway(port: int, provider: OpenIDProvider, upstream: AnthropicUpstream, tmp_path: Path) -> Iterator[LocalGateway]:
     folder = tmp_path / "manifests"
     folder.mkdir()
-    oidc = {
-        "name": "corporate",
-        "issuer": provider.issuer,
-        "clientID": CLIENT_ID,
-        "clientSecretRef": {"name": "idp", "key": "value"},
-        "scopes": ["openid", "email", "groups", "offline_access"],
-        "extraAuthParams": {"prompt": "consent"},
-    }
+    oidc = provider.manifest()
     manifests = [
         deployment(identity={"oidc": [oidc]}, session={"loginNotice": "For corp employees only."}),
         secret(),

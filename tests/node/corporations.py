@@ -18,7 +18,7 @@ import yaml
 from tests.node.gateways import NodeGateway
 from tests.node.ingress_proxies import IngressProxy
 from tests.node.kubernetes import ADDRESS, eventually, reference, run
-from tests.oidc_provider.provider import CLIENT_ID, CLIENT_SECRET, OpenIDProvider, openid_provider
+from tests.oidc_provider.provider import CLIENT_SECRET, OpenIDProvider, openid_provider
 from tests.standins.gateway import free_port
 from tests.standins.postgres import PostgresServer
 from tests.standins.raw_client import fetch
@@ -133,15 +133,7 @@ def corporation(make: Callable[..., NodeGateway], namespace: str, folder: Path, 
             openid_provider(redirect_uri=callback, groups=["engineering"], host=ADDRESS, certificate=pem)
         )
         trusted = {"name": "authority", "key": "ca.crt", "kind": "ConfigMap"}
-        oidc = {
-            "name": "corporate",
-            "issuer": provider.issuer,
-            "clientID": CLIENT_ID,
-            "clientSecretRef": {"name": "idp", "key": "value"},
-            "scopes": ["openid", "email", "groups", "offline_access"],
-            "extraAuthParams": {"prompt": "consent"},
-            "caRef": trusted,
-        }
+        oidc = provider.manifest(caRef=trusted)
         key = ""
 
         def admin(gateway: NodeGateway) -> Any:

@@ -28,6 +28,18 @@ class OpenIDProvider:
     issuer: str
     process: subprocess.Popen[str]
 
+    def manifest(self, **members: Any) -> dict[str, Any]:
+        """An entry of `identity.oidc`. The client's secret is CLIENT_SECRET, in a Secret called `idp`."""
+        return {
+            "name": "corporate",
+            "issuer": self.issuer,
+            "clientID": CLIENT_ID,
+            "clientSecretRef": {"name": "idp", "key": "value"},
+            "scopes": ["openid", "email", "groups", "offline_access"],
+            "extraAuthParams": {"prompt": "consent"},
+            **members,
+        }
+
     def sign_in(self, page: Page, user: str) -> Page:
         """Through the provider's own pages, from the one that a redirect led to; the page that the last redirect
         leads back to."""
