@@ -39,13 +39,13 @@ bench: setup ## measure, and print the table
 crds: setup ## write crds/ and the chart's CRDs from the resource models
 	$(BIN)/python -m gateway_operator.crdgen --chart helm/claude-gateway-operator/templates/crds crds
 
-lock: setup ## renew requirements/*.lock from pyproject.toml
-	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate \
-		--custom-compile-command "make lock" pyproject.toml --extra proxy --output-file requirements/proxy.lock
-	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate \
-		--custom-compile-command "make lock" pyproject.toml --extra operator --output-file requirements/operator.lock
+lock: setup ## renew requirements/*.lock from pyproject.toml; the images get the versions that the tests run with
 	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate \
 		--custom-compile-command "make lock" pyproject.toml --extra proxy --extra operator --group dev --output-file requirements/dev.lock
+	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate \
+		--custom-compile-command "make lock" --constraint requirements/dev.lock pyproject.toml --extra proxy --output-file requirements/proxy.lock
+	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate \
+		--custom-compile-command "make lock" --constraint requirements/dev.lock pyproject.toml --extra operator --output-file requirements/operator.lock
 
 images: ## build both images, and as OCI archives in build/images; IMAGE_BUILDER, BASE, REGISTRY, TAG (images/build --help)
 	@$(PYTHON) images/build
