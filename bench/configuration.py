@@ -55,7 +55,7 @@ def gateway(
                 type="Anthropic",
                 priority=-position,
                 base_url=f"http://{address}",
-                credential=contract.Credential(
+                credential=contract.StaticCredential(
                     kind="ApiKey", name="claude.anthropic", sha256=hashlib.sha256(CREDENTIAL.encode()).hexdigest()
                 ),
                 models={name: name for name in (payloads.MODEL, OTHER_MODEL)},

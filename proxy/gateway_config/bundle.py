@@ -16,7 +16,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from gateway_config.canonical import canonical_json, document, revision_of, sha256_hex
-from gateway_config.contract import CONTRACT_VERSION, Configuration, Credential, Sha256Hex, SigningKey, Value
+from gateway_config.contract import CONTRACT_VERSION, Configuration, Sha256Hex, SigningKey, Value, values_of
 
 PART_BYTES = 900 * 1024
 """A Secret holds 1 MiB of data in all; the rest of it is left for the index."""
@@ -198,10 +198,11 @@ def _check_credentials(configuration: Configuration, credentials: Mapping[str, s
             raise BundleError("ConfigIncomplete", f"{what} is of another revision")
 
 
-def _values(configuration: Configuration) -> Iterator[tuple[str, Credential | SigningKey | Value]]:
+def _values(configuration: Configuration) -> Iterator[tuple[str, SigningKey | Value]]:
     """Everything that the credentials file must hold, and what it is."""
     for upstream in configuration.upstreams:
-        yield f"the credential of {upstream.name}", upstream.credential
+        for value in values_of(upstream.credential):
+            yield f"the credential of {upstream.name}", value
     for key in configuration.signing_keys:
         yield f"the signing key {key.kid}", key
     for provider in configuration.identity_providers:
@@ -212,5 +213,5 @@ def _values(configuration: Configuration) -> Iterator[tuple[str, Credential | Si
     if configuration.store is not None and configuration.store.url is not None:
         yield "the store's URL", configuration.store.url
     for destination in configuration.telemetry.destinations:
-        for header, value in destination.headers.items():
-            yield f"the header {header} of {destination.name}", value
+        for header, header_value in destination.headers.items():
+            yield f"the header {header} of {destination.name}", header_value

@@ -67,12 +67,79 @@ class Model(Part):
     )
 
 
-class Credential(Part):
-    """A value in the bundle's credentials file, and how it is sent."""
+class StaticCredential(Value):
+    """A value that is sent as it is."""
 
-    kind: Literal["ApiKey", "OAuthToken"]
-    name: str = Field(description="The key in the credentials file.")
-    sha256: Sha256Hex = Field(description="Of the value's UTF-8 bytes.")
+    kind: Literal["ApiKey", "OAuthToken", "BearerToken"]
+
+
+class AWSCredential(Part):
+    """What requests to AWS are signed with."""
+
+    kind: Literal["AWS"] = "AWS"
+    access_key: Value | None = Field(
+        default=None,
+        description="JSON with accessKeyID, secretAccessKey and perhaps sessionToken; None: the pod's own identity.",
+    )
+    role_arn: str | None = Field(default=None, description="Assumed from whichever credential there is.")
+    external_id: str | None = None
+
+
+class GoogleCredential(Part):
+    """What tokens of Google Cloud are got with."""
+
+    kind: Literal["Google"] = "Google"
+    service_account: Value | None = Field(
+        default=None, description="A credential file in Google's JSON form; None: the pod's own identity."
+    )
+    impersonate: str | None = Field(
+        default=None, description="A service account that is impersonated from whichever credential there is."
+    )
+
+
+class EntraClient(Part):
+    """A Microsoft Entra application."""
+
+    tenant_id: str
+    client_id: str
+    secret: Value
+
+
+class EntraCredential(Part):
+    """What tokens of Microsoft Entra are got with."""
+
+    kind: Literal["Entra"] = "Entra"
+    client: EntraClient | None = Field(default=None, description="None: the pod's own identity.")
+
+
+class FederatedCredential(Part):
+    """A projected service account token is exchanged at Anthropic for a short-lived one."""
+
+    kind: Literal["Federated"] = "Federated"
+    organization_id: str
+    federation_rule_id: str
+    service_account_id: str
+    workspace_id: str | None = None
+    token_file: str = Field(description="Where the pod's token lies.")
+
+
+Credential = Annotated[
+    StaticCredential | AWSCredential | GoogleCredential | EntraCredential | FederatedCredential,
+    Field(discriminator="kind"),
+]
+
+
+def values_of(credential: Credential) -> tuple[Value, ...]:
+    """The values in the credentials file that a credential is made of."""
+    match credential:
+        case StaticCredential():
+            return (credential,)
+        case AWSCredential(access_key=value) | GoogleCredential(service_account=value) if value is not None:
+            return (value,)
+        case EntraCredential(client=client) if client is not None:
+            return (client.secret,)
+        case _:
+            return ()
 
 
 class Timeouts(Part):
@@ -90,16 +157,35 @@ class Health(Part):
     cool_down_seconds: float = Field(default=30, gt=0, description="A longer Retry-After is honoured.")
 
 
+class RequestFilter(Part):
+    """What an upstream does not take, and what goes with it. It is cut out of requests."""
+
+    name: str
+    models: tuple[str, ...] = Field(default=(), description="Canonical ids; empty: with every model.")
+    betas: tuple[str, ...] = Field(default=(), description="Names in `anthropic-beta`.")
+    fields: tuple[str, ...] = Field(
+        default=(),
+        description="Members of the body: `name`, `name.member`, or `**.name.member` for every object called `name`.",
+    )
+
+
+ProviderType = Literal["Anthropic", "Bedrock", "ClaudePlatformAWS", "VertexAI", "Foundry"]
+
+
 class Upstream(Part):
     """One ProviderBinding."""
 
     name: ObjectName
-    type: Literal["Anthropic"]
+    type: ProviderType
     priority: int
     weight: int = Field(default=1, gt=0, description="Share of the sessions among those of equal priority.")
-    base_url: str = Field(description="Without a trailing slash; `/v1/messages` is appended.")
+    base_url: str = Field(description="Without a trailing slash; the provider's path is appended.")
+    region: str = Field(default="", description="Where AWS and Google Cloud have them.")
+    project_id: str = Field(default="", description="Google Cloud's.")
+    workspace_id: str = Field(default="", description="Of Claude Platform on AWS.")
     credential: Credential
     models: dict[str, str] = Field(description="Canonical model id → the id that this upstream knows it by.")
+    filters: tuple[RequestFilter, ...] = ()
     timeouts: Timeouts
     health: Health = Health()
     max_concurrent_requests: int = Field(default=0, ge=0, description="Of one pod; 0: unbounded.")

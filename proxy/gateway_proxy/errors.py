@@ -27,6 +27,19 @@ TYPE_OF_STATUS: Final[Mapping[int, str]] = {
     529: "overloaded_error",
 }
 """The error type of each status; every other status is `api_error`."""
+_STATUS_OF_TYPE: Final[Mapping[str, int]] = {
+    "invalid_request_error": 400,
+    "authentication_error": 401,
+    "billing_error": 402,
+    "permission_error": 403,
+    "not_found_error": 404,
+    "request_too_large": 413,
+    "rate_limit_error": 429,
+    "api_error": 500,
+    "not_supported": 501,
+    "timeout_error": 504,
+    "overloaded_error": 529,
+}
 
 _NO_RETRY: Final[Mapping[str, str]] = {"x-should-retry": "false"}
 
@@ -47,6 +60,16 @@ class GatewayError(Exception):
 
 def error_type(status: int) -> str:
     return TYPE_OF_STATUS.get(status, "api_error")
+
+
+def status_of_envelope(body: bytes) -> int:
+    """The status that an error in Anthropic's form would have come with; 502 for what is none."""
+    try:
+        value = orjson.loads(body)
+        kind = value["error"]["type"]
+    except (ValueError, KeyError, TypeError):
+        return 502
+    return _STATUS_OF_TYPE.get(kind, 502) if isinstance(kind, str) else 502
 
 
 def envelope(error: GatewayError, request_id: str) -> bytes:
@@ -361,6 +384,16 @@ def upstreams_full() -> GatewayError:
 
 def all_upstreams_failed(attempted: int) -> GatewayError:
     return _error(502, f"all upstreams failed ({attempted} attempted)", reason="UpstreamsFailed")
+
+
+def tokens_not_counted() -> GatewayError:
+    """Clients that are told so count by themselves; a guess of ours they would believe."""
+    return _error(
+        501,
+        "count_tokens is not available on this gateway's upstreams for this model",
+        reason="TokensNotCounted",
+        headers=_NO_RETRY,
+    )
 
 
 def upstream_broke_off() -> GatewayError:

@@ -7,7 +7,6 @@ from hypothesis import strategies as st
 from gateway_config.canonical import canonical_json, sha256_hex
 from gateway_config.contract import (
     Configuration,
-    Credential,
     DeveloperKey,
     Egress,
     GatewayIdentity,
@@ -15,6 +14,7 @@ from gateway_config.contract import (
     Match,
     Model,
     Policy,
+    StaticCredential,
     Timeouts,
     Upstream,
 )
@@ -73,7 +73,7 @@ def configurations(draw: st.DrawFn) -> tuple[Configuration, dict[str, str]]:
             type="Anthropic",
             priority=draw(st.integers(-5, 5)),
             base_url="https://api.anthropic.com",
-            credential=Credential(kind="ApiKey", name=name, sha256=sha256_hex(value.encode())),
+            credential=StaticCredential(kind="ApiKey", name=name, sha256=sha256_hex(value.encode())),
             models=draw(st.dictionaries(text, text, max_size=3)),
             timeouts=draw(timeouts),
         )

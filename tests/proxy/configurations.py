@@ -7,7 +7,6 @@ from typing import Any
 from gateway_config import bundle
 from gateway_config.contract import (
     Configuration,
-    Credential,
     DeveloperKey,
     Egress,
     GatewayIdentity,
@@ -15,8 +14,10 @@ from gateway_config.contract import (
     Match,
     Model,
     Policy,
+    StaticCredential,
     Timeouts,
     Upstream,
+    values_of,
 )
 
 ALICE_KEY = "cgk_" + "a" * 43
@@ -65,7 +66,7 @@ def upstream(
         type="Anthropic",
         priority=priority,
         base_url=base_url,
-        credential=Credential(kind="ApiKey", name=name, sha256=sha256(credential)),
+        credential=StaticCredential(kind="ApiKey", name=name, sha256=sha256(credential)),
         models=dict(models) if models is not None else {name: name for name in IDS},
         timeouts=Timeouts(connect_seconds=2, first_byte_seconds=10, idle_seconds=10),
     )
@@ -91,5 +92,5 @@ def configuration(**members: Any) -> Configuration:
 
 def files(compiled: Configuration, *, sequence: int = 1, credential: str = UPSTREAM_KEY) -> dict[str, bytes]:
     """The bundle's files, with one credential for every upstream."""
-    credentials = {one.credential.name: credential for one in compiled.upstreams}
+    credentials = {value.name: credential for one in compiled.upstreams for value in values_of(one.credential)}
     return bundle.pack(compiled, credentials=credentials, sequence=sequence)

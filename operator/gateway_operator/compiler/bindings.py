@@ -3,7 +3,7 @@
 from typing import Literal
 
 from gateway_config.canonical import sha256_hex
-from gateway_config.contract import Credential, Egress, Health, Timeouts, Upstream
+from gateway_config.contract import Egress, Health, StaticCredential, Timeouts, Upstream
 from gateway_operator.api.v1alpha1 import ProviderBinding
 from gateway_operator.api.v1alpha1.conditions import Reason
 from gateway_operator.api.v1alpha1.provider_binding import ProviderBindingSpec
@@ -22,14 +22,15 @@ CredentialKind = Literal["ApiKey", "OAuthToken"]
 
 
 class CompiledBinding:
-    """What became of one binding: an upstream with its credential's value, or None and the findings that say why."""
+    """What became of one binding: an upstream with its credential's values, or None and the findings that say why."""
 
-    __slots__ = ("findings", "ref", "upstream", "value")
+    __slots__ = ("credentials", "findings", "ref", "upstream")
 
     def __init__(self, ref: ObjectRef) -> None:
         self.ref = ref
         self.upstream: Upstream | None = None
-        self.value = ""
+        self.credentials: dict[str, str] = {}
+        """For the credentials file."""
         self.findings: list[Finding] = []
 
 
@@ -55,15 +56,16 @@ def compile_binding(
     found = _credential(result, checked, spec.anthropic, base_url=base_url, values=values)
     if found is None:
         return result
-    kind, result.value = found
+    kind, value = found
     name = f"{checked.ref.namespace}/{checked.ref.name}"
+    result.credentials = {name: value}
     result.upstream = Upstream(
         name=name,
         type="Anthropic",
         priority=spec.priority,
         weight=spec.weight,
         base_url=base_url,
-        credential=Credential(kind=kind, name=name, sha256=sha256_hex(result.value.encode())),
+        credential=StaticCredential(kind=kind, name=name, sha256=sha256_hex(value.encode())),
         models=models,
         timeouts=Timeouts(
             connect_seconds=spec.timeouts.connect.seconds,

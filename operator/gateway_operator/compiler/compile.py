@@ -176,7 +176,7 @@ def _compile(inventory: Inventory, ref: ObjectRef, store_default: StoreDefault) 
     return Compiled(
         configuration=None if store.refused or sign_in.refused else configuration,
         credentials={
-            **{binding.upstream.credential.name: binding.value for binding in bindings if binding.upstream is not None},
+            **{name: value for binding in bindings for name, value in binding.credentials.items()},
             **sign_in.credentials,
             **store.credentials,
             **header_values,

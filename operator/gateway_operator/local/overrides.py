@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 from gateway_config.canonical import sha256_hex
-from gateway_config.contract import Configuration, Credential
+from gateway_config.contract import Configuration, StaticCredential, values_of
 from gateway_operator.compiler import Resource, Secret, Snapshot
 
 DEMO_SECRET = "claude-gateway-demo"  # noqa: S105  # a name
@@ -97,9 +97,10 @@ def behind_demo(
     configuration: Configuration, credentials: Mapping[str, str], demo: DemoTarget
 ) -> tuple[Configuration, dict[str, str]]:
     """The configuration with every upstream at the demo's URL, and the credentials that go with it."""
-    wanted = Credential(kind="ApiKey", name=DEMO_SECRET, sha256=sha256_hex(demo.credential.encode()))
+    wanted = StaticCredential(kind="ApiKey", name=DEMO_SECRET, sha256=sha256_hex(demo.credential.encode()))
     upstreams = tuple(
-        upstream.model_copy(update={"base_url": demo.url, "credential": wanted}) for upstream in configuration.upstreams
+        upstream.model_copy(update={"type": "Anthropic", "base_url": demo.url, "credential": wanted, "filters": ()})
+        for upstream in configuration.upstreams
     )
     egress = configuration.egress
     # No forward proxy reaches this machine's loopback.
@@ -108,6 +109,6 @@ def behind_demo(
         "upstreams": upstreams,
         "egress": egress.model_copy(update={"no_proxy": direct, "allow_loopback": True}),
     }
-    theirs = {upstream.credential.name for upstream in configuration.upstreams}
+    theirs = {value.name for upstream in configuration.upstreams for value in values_of(upstream.credential)}
     kept = {name: value for name, value in credentials.items() if name not in theirs}
     return configuration.model_copy(update=changes), {**kept, DEMO_SECRET: demo.credential}

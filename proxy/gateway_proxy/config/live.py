@@ -7,7 +7,7 @@ from weakref import WeakKeyDictionary
 
 from gateway_config.bundle import Bundle
 from gateway_config.callers import PolicyIndex
-from gateway_config.contract import Configuration, Policy, Upstream
+from gateway_config.contract import Configuration, Policy, Upstream, values_of
 from gateway_config.models import ModelNames
 from gateway_proxy import errors
 from gateway_proxy.access.addresses import AddressRules
@@ -34,10 +34,10 @@ if TYPE_CHECKING:
 
 
 class _Built(NamedTuple):
-    """A client and its standing, and what they were built from."""
+    """A client and its standing, and what they were built from: `values` are those of the credentials file."""
 
     upstream: Upstream
-    credential: str
+    values: tuple[str, ...]
     client: UpstreamClient
     binding: Binding
 
@@ -82,7 +82,7 @@ class LiveConfiguration:
         self.built_store: BuiltStore | None = None
         if stores is not None:
             self.built_store = stores.built(bundle, previous.built_store if previous is not None else None)
-        self._built = _clients(bundle, pools=pools, previous=previous)
+        self._built = _clients(bundle, outbound=self.outbound, pools=pools, previous=previous)
         self.upstreams: tuple[UpstreamClient, ...] = tuple(built.client for built in self._built.values())
         """By priority, then by name."""
         self._clients = {name: built.client for name, built in self._built.items()}
@@ -168,7 +168,9 @@ class LiveConfiguration:
         return found
 
 
-def _clients(bundle: Bundle, *, pools: Pools, previous: LiveConfiguration | None) -> dict[str, _Built]:
+def _clients(
+    bundle: Bundle, *, outbound: Outbound, pools: Pools, previous: LiveConfiguration | None
+) -> dict[str, _Built]:
     """Clients by upstream name. One whose definition, credential and egress are as before is taken over, with its
     warm connections and its standing; others begin as healthy ones."""
     configuration = bundle.configuration
@@ -176,14 +178,14 @@ def _clients(bundle: Bundle, *, pools: Pools, previous: LiveConfiguration | None
     same_egress = previous is not None and previous.configuration.egress == configuration.egress
     built: dict[str, _Built] = {}
     for upstream in configuration.upstreams:
-        credential = bundle.credentials[upstream.credential.name]
+        values = tuple(bundle.credentials[value.name] for value in values_of(upstream.credential))
         old = before.get(upstream.name)
-        if old is not None and same_egress and old.upstream == upstream and old.credential == credential:
+        if old is not None and same_egress and old.upstream == upstream and old.values == values:
             built[upstream.name] = old
         else:
-            client = build(upstream, credential, configuration.egress, pools)
+            client = build(upstream, values, outbound=outbound, pools=pools)
             binding = Binding(upstream, occupancy=old.binding.occupancy if old is not None else None)
-            built[upstream.name] = _Built(upstream, credential, client, binding)
+            built[upstream.name] = _Built(upstream, values, client, binding)
     return built
 
 

@@ -193,6 +193,8 @@ class ConfigWatcher:
         if live is self._live:
             # Else the next one is built already, perhaps upon pools that this one does not use.
             self._pools.retain([*(client.pool for client in live.upstreams), *live.outbound.pools])
+        for client in live.upstreams:
+            client.prepare()
         services.relay.apply(live.collectors, live.outbound)
         services.audit.wanted = configuration.audit.stdout
         services.audit.write(config_line(revision=live.revision, sequence=live.sequence, outcome="loaded"))

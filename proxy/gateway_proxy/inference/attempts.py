@@ -77,9 +77,10 @@ class Decision:
 class Failures:
     """What the attempts of one request came to, and which of it the client gets when none is left."""
 
-    __slots__ = ("_attempts", "_capacity", "_full", "_kept")
+    __slots__ = ("_attempts", "_capacity", "_full", "_kept", "_not_counted")
 
     def __init__(self) -> None:
+        self._not_counted = False
         self._attempts = 0
         self._capacity: dict[str, str] | None = None
         self._full = False
@@ -104,9 +105,13 @@ class Failures:
         """An upstream was not asked: as many requests as it may have are open there."""
         self._full = True
 
+    def not_counted(self) -> None:
+        """An upstream was not asked: it does not count tokens with this model."""
+        self._not_counted = True
+
     def final(self) -> Answer:
         """The last 429; else raises 529 where an upstream was full; else the last 401 or 403, the last 404, the last
-        501; else raises 529 where an upstream was at capacity, or 502."""
+        501; else raises 501 where an upstream does not count tokens, 529 where one was at capacity, or 502."""
         if 429 in self._kept:
             return self._kept[429]
         if self._full:
@@ -115,6 +120,8 @@ class Failures:
         for status in (401, 404, 501):
             if status in self._kept:
                 return self._kept[status]
+        if self._not_counted:
+            raise errors.tokens_not_counted()
         if self._capacity is not None:
             raise errors.overloaded(self._capacity)
         raise errors.all_upstreams_failed(self._attempts)

@@ -9,12 +9,15 @@ from typing import Final
 from gateway_proxy import errors
 from gateway_proxy.client_request import ClientRequest
 from gateway_proxy.identity.principal import Principal
+from gateway_proxy.inference import sse
 from gateway_proxy.inference.affinity import affinity_key, in_order
 from gateway_proxy.inference.attempts import COOLING_DOWN, FULL, Answer, Decision, Failures
 from gateway_proxy.inference.body import Members
 from gateway_proxy.policy.effective import AllowedModel, Route
+from gateway_proxy.providers.client import Call
 from gateway_proxy.upstream.errors import (
     ConnectError,
+    CredentialError,
     FirstByteTimeoutError,
     ProtocolError,
     RefusedAddressError,
@@ -30,7 +33,7 @@ BUFFERED_LIMIT: Final = 1024 * 1024
 """Bytes of an answer that is no stream, held until it is whole: until then another upstream may still answer."""
 _LOG_SECONDS: Final = 10.0
 """Of each upstream and reason, one line in this time: an upstream that is down fails every request."""
-_UNTIL_REPAIRED: Final = frozenset({"401", "403", RefusedAddressError.reason})
+_UNTIL_REPAIRED: Final = frozenset({"401", "403", RefusedAddressError.reason, CredentialError.reason})
 """Failures that last until an administrator acts."""
 _NAMES_NO_HEADER: Final = ("keep-alive", "close")
 _EVENT_STREAM: Final = b"text/event-stream"
@@ -65,7 +68,18 @@ class Router:
 
         Raises GatewayError when every upstream failed without an answer fit for the client.
         """
-        target, headers = _target(request), _end_to_end(request)
+        call = Call(
+            target=_target(request),
+            headers=_end_to_end(request),
+            members=members,
+            principal=principal,
+            model=model,
+            canonical=allowed.id,
+            stream=stream,
+            counts=not metered,
+            accept_encoding=request.headers.get("Accept-Encoding"),
+            request_id=request.request_id,
+        )
         queue: Sequence[Route] = allowed.routes
         later: list[Route] = []
         if decision is not None:
@@ -75,6 +89,10 @@ class Router:
         for position, route in enumerate(queue):  # what is passed over is added to its end
             standing = route.standing
             movable = position < in_place
+            if call.counts and not route.client.counts(route.model):
+                failures = failures or Failures()
+                failures.not_counted()
+                continue
             if standing.binding.full:
                 if position < len(allowed.routes):
                     route.series.upstream.full += 1
@@ -96,9 +114,7 @@ class Router:
                 decision.begin(route.client.name, probe=probe, last_resort=not movable)
             era = standing.era
             try:
-                answer = await self._attempt(
-                    route, target, headers, members, request, principal=principal, model=model, stream=stream
-                )
+                answer = await self._attempt(route, call)
             except UpstreamError as error:
                 failures = failures or Failures()
                 failures.error()
@@ -110,7 +126,10 @@ class Router:
                     standing.abandoned(era)
                 raise
             head = answer.head
-            if head.status < 400 or not route.client.fails_over(head, answer.body):
+            fails = head.status >= 400 and route.client.fails_over(call, head, answer.body)
+            if answer.body is not None and (head.status >= 400 or call.counts):
+                answer.head, answer.body = route.client.translated(call, head, answer.body)
+            if not fails:
                 if standing.failures and metered and standing.succeeded(era):
                     _tell_recovered(route)
                 if decision is not None and len(allowed.tiers[0]) > 1:
@@ -127,31 +146,13 @@ class Router:
                 self._tell(route, str(head.status), _meaning(head.status), request)
         return (failures or Failures()).final()
 
-    async def _attempt(
-        self,
-        route: Route,
-        target: bytes,
-        headers: Sequence[tuple[bytes, bytes]],
-        members: Members,
-        request: ClientRequest,
-        *,
-        principal: Principal,
-        model: str,
-        stream: bool,
-    ) -> Answer:
+    async def _attempt(self, route: Route, call: Call) -> Answer:
         """Raises UpstreamError."""
         occupancy = route.standing.binding.occupancy
         occupancy.open += 1
         try:
-            exchange = await route.client.send(
-                target,
-                headers,
-                members.body if route.model == model else members.with_model(route.model),
-                principal=principal,
-                stream=stream,
-                accept_encoding=request.headers.get("Accept-Encoding"),
-            )
-            return _ready(route, exchange, stream=stream) or await self._prepared(route, exchange, stream=stream)
+            exchange = await route.client.send(call, route.model)
+            return _ready(route, exchange, stream=call.stream) or await self._prepared(route, exchange, call)
         except BaseException:
             occupancy.open -= 1
             raise
@@ -195,7 +196,7 @@ class Router:
                 },
             )
 
-    async def _prepared(self, route: Route, exchange: Exchange, *, stream: bool) -> Answer:
+    async def _prepared(self, route: Route, exchange: Exchange, call: Call) -> Answer:
         """Waits for what must be there before the client's answer may begin."""
         try:
             head = exchange.head
@@ -205,11 +206,17 @@ class Router:
                 silent = await self._first_event(exchange)
                 if not silent and exchange.whole(0) is not None:
                     raise ProtocolError("an event stream that ended without an event")
-                return Answer(route, exchange, head, None, events=True, silent=silent)
-            if head.status == 200 and stream:
+                if exchange.head is head:
+                    error = sse.leading_error(exchange.held())
+                    if error is None:
+                        return Answer(route, exchange, head, None, events=True, silent=silent)
+                    exchange.abort()
+                    return Answer(route, exchange, _head_of(error), error, events=False, silent=False)
+                head = exchange.head or head  # the first thing that came was an error
+            if head.status == 200 and call.stream:
                 return Answer(route, exchange, head, None, events=False, silent=False)
             body = await exchange.read(BUFFERED_LIMIT)
-            if body is None and head.status >= 400 and route.client.fails_over(head, None):
+            if body is None and head.status >= 400 and route.client.fails_over(call, head, None):
                 exchange.abort()
                 body = b""
             return Answer(route, exchange, head, body, events=False, silent=False)
@@ -277,6 +284,11 @@ def _tell_recovered(route: Route) -> None:
     )
 
 
+def _head_of(error: bytes) -> ResponseHead:
+    """The head that an error would have come with, had the upstream known it before it began a stream."""
+    return ResponseHead.answered(errors.status_of_envelope(error))
+
+
 def _is_plain_events(head: ResponseHead) -> bool:
     content_type = head.get(b"content-type")
     if content_type is None or not content_type.lower().startswith(_EVENT_STREAM):
@@ -321,4 +333,6 @@ def _label(error: UpstreamError) -> str:
         return error.reason if isinstance(error, RefusedAddressError) else "Connect"
     if isinstance(error, ProtocolError):
         return "Protocol"
+    if isinstance(error, CredentialError):
+        return error.reason
     return "Timeout" if isinstance(error, FirstByteTimeoutError) else "Reset"

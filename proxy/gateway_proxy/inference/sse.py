@@ -23,6 +23,16 @@ def last_border(data: bytes | bytearray, start: int = 0) -> int:
     return border
 
 
+def leading_error(payload: bytes) -> bytes | None:
+    """The data of the event that a stream begins with, where that is a whole `error` event in one line of data."""
+    if not payload.lstrip(b"\r\n").startswith(b"event: error") or not last_border(payload):
+        return None
+    for line in payload.splitlines()[1:]:
+        if line.startswith(_DATA):
+            return line[5:].strip()
+    return None
+
+
 class StreamState:
     """Which of the events that end a message have passed."""
 

@@ -1,19 +1,32 @@
 """The upstreams of a gateway: one module per provider, and the one place that chooses among them."""
 
-from gateway_config.contract import Egress, Upstream
+from collections.abc import Callable, Mapping, Sequence
+from typing import Final
+
+from gateway_config.contract import Upstream
+from gateway_proxy.outbound.client import Outbound
 from gateway_proxy.providers.anthropic import AnthropicUpstream
-from gateway_proxy.upstream.pool import Pools
+from gateway_proxy.providers.client import Call, UpstreamClient
+from gateway_proxy.upstream.pool import Pool, Pools
 
-UpstreamClient = AnthropicUpstream
-"""What the relay needs of any upstream: `name`, `priority`, `models`, `timeouts`, `send` and `fails_over`."""
+__all__ = ["Call", "Pools", "UpstreamClient", "build"]
 
-__all__ = ["Pools", "UpstreamClient", "build"]
+_Builder = Callable[[Upstream, Pool, Sequence[str], Outbound], UpstreamClient]
+"""Gets the values of the upstream's credential, in the order of `values_of`, and what its token endpoints are asked
+by."""
 
 
-def build(upstream: Upstream, credential: str, egress: Egress, pools: Pools) -> UpstreamClient:
+def _anthropic(upstream: Upstream, pool: Pool, values: Sequence[str], outbound: Outbound) -> UpstreamClient:
+    return AnthropicUpstream(upstream, pool, values[0])
+
+
+_BUILDERS: Final[Mapping[str, _Builder]] = {"Anthropic": _anthropic}
+
+
+def build(upstream: Upstream, values: Sequence[str], *, outbound: Outbound, pools: Pools) -> UpstreamClient:
     """The client of one binding. Raises ValueError, with text that is fit for a log, for one that cannot work."""
     try:
-        pool = pools.pool(upstream.base_url, egress)
+        pool = pools.pool(upstream.base_url, outbound.egress)
     except ValueError as error:
         raise ValueError(f"upstream {upstream.name}: {error}") from error
-    return AnthropicUpstream(upstream, credential, pool)
+    return _BUILDERS[upstream.type](upstream, pool, values, outbound)

@@ -1,6 +1,9 @@
 """What can go wrong between the gateway and an upstream. No text here ever holds a header value or a body byte."""
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from gateway_proxy.upstream.head import ResponseHead
 
 
 class UpstreamError(Exception):
@@ -51,6 +54,25 @@ class ProtocolError(UpstreamError):
     """The response is not HTTP/1.1 as RFC 9112 has it; nothing of it can be trusted."""
 
     reason = "Protocol"
+
+
+class StreamedError(UpstreamError):
+    """The upstream told of a failure inside of a stream that it had begun. As the first thing in it, that is an answer
+    like one with this head and body."""
+
+    reason = "Streamed"
+
+    def __init__(self, head: "ResponseHead", body: bytes) -> None:
+        super().__init__(f"the upstream told of a failure inside of its stream, as with status {head.status}")
+        self.head = head
+        self.body = body
+
+
+class CredentialError(UpstreamError):
+    """There is no credential to send: it could not be fetched, and none that is still good is left. The text names what
+    was asked and the way out."""
+
+    reason = "Credential"
 
 
 HEAD_LIMIT: Final = 64 * 1024

@@ -7,8 +7,10 @@ from typing import Final, Protocol
 from gateway_proxy.upstream.errors import (
     FirstByteTimeoutError,
     IdleTimeoutError,
+    StreamedError,
     UpstreamError,
 )
+from gateway_proxy.upstream.framing import chunk
 from gateway_proxy.upstream.head import ResponseHead
 
 Spans = Sequence[tuple[int, int]]
@@ -28,6 +30,19 @@ class BodySink(Protocol):
 
     def failed(self, error: UpstreamError) -> None:
         """The body will never be complete. Nothing follows."""
+
+
+class Decoder(Protocol):
+    """Turns a payload into another one as it comes. Must not raise."""
+
+    error: UpstreamError | None
+    """Set when the payload makes no sense, or tells of a failure (StreamedError): nothing after it counts."""
+
+    def feed(self, payload: bytes) -> bytes:
+        """What it says so far, up to an error."""
+
+    def end(self) -> bytes:
+        """The payload is over: what is left. Sets `error` for one that ends in the middle."""
 
 
 class Carrier(Protocol):
@@ -50,6 +65,7 @@ class Exchange:
 
     __slots__ = (
         "_carrier",
+        "_decoder",
         "_early",
         "_early_bytes",
         "_first_byte_seconds",
@@ -83,6 +99,7 @@ class Exchange:
         self._unsent = 0
         self.paused = False
         self._sink: BodySink | None = None
+        self._decoder: Decoder | None = None
         self._early: list[tuple[bytes, Spans, int]] = []
         self._early_bytes = 0
         self._waiter: asyncio.Future[None] | None = None
@@ -109,6 +126,38 @@ class Exchange:
         self._wake()
 
     def deliver(self, data: bytes, spans: Spans, border: int) -> None:
+        decoder = self._decoder
+        if decoder is not None:
+            if decoder.error is None:
+                self._decoded(decoder.feed(b"".join([data[start:end] for start, end in spans])), decoder.error)
+            return
+        self._pass(data, spans, border)
+
+    def _decoded(self, payload: bytes, error: UpstreamError | None) -> None:
+        if payload:
+            framed = chunk(payload)
+            end = len(framed) - 2
+            self._pass(framed, ((end - len(payload), end),), len(framed))
+        if error is None:
+            return
+        if isinstance(error, StreamedError) and self._sink is None and not self._early:
+            self._become(error)
+        elif self.complete:
+            self.failed(error)
+        else:
+            self._carrier.fail(error)
+
+    def _become(self, error: StreamedError) -> None:
+        """An error that comes before anything else is the answer, as if it had come with its own status."""
+        carrier_is_done, self.complete = self.complete, True
+        if not carrier_is_done:
+            self._carrier.abort()
+        self.head = error.head
+        self._early = [(error.body, ((0, len(error.body)),), 0)]
+        self._early_bytes = len(error.body)
+        self._wake()
+
+    def _pass(self, data: bytes, spans: Spans, border: int) -> None:
         if self._sink is not None:
             self._sink.packet(data, spans, border)
             return
@@ -119,6 +168,13 @@ class Exchange:
         self._wake()
 
     def ended(self) -> None:
+        decoder = self._decoder
+        if decoder is not None and not self.complete:
+            self.complete = True
+            left = decoder.end() if decoder.error is None else b""
+            self._decoded(left, decoder.error)
+            if decoder.error is not None:
+                return
         self.complete = True
         if self._sink is not None:
             self._sink.ended()
@@ -171,6 +227,21 @@ class Exchange:
             if len(spans) == 1:
                 start, end = spans[0]
                 return data[start:end] if end - start != len(data) else data
+        return self.held()
+
+    def decode_with(self, decoder: Decoder, head: ResponseHead) -> None:
+        """Puts the payload, all that is held and all to come, through `decoder`; `head` describes what comes out.
+        To be called once the response head is there and before anybody takes the payload."""
+        self.head = head
+        self._decoder = decoder
+        early, self._early, self._early_bytes = self._early, [], 0
+        for data, spans, border in early:
+            self.deliver(data, spans, border)
+        if self.complete and self.error is None and decoder.error is None:
+            self._decoded(decoder.end(), decoder.error)
+
+    def held(self) -> bytes:
+        """The payload that nobody has taken yet."""
         return b"".join([data[start:end] for data, spans, _ in self._early for start, end in spans])
 
     @property

@@ -69,6 +69,29 @@ class ResponseHead:
     def __repr__(self) -> str:
         return f"<ResponseHead {self.status}>"
 
+    def with_headers(self, *changed: tuple[bytes, bytes | None]) -> "ResponseHead":
+        """The same with other values for some headers, or without them (None); names in lower case."""
+        names = {name for name, _ in changed}
+        kept = [header for header in self.headers if header[0] not in names]
+        return ResponseHead(
+            self.status,
+            kept + [(name, value) for name, value in changed if value is not None],
+            content_length=None,
+            chunked=True,
+            keep_alive=self.keep_alive,
+        )
+
+    @classmethod
+    def answered(cls, status: int, *headers: tuple[bytes, bytes]) -> "ResponseHead":
+        """The head of an answer in JSON that did not come with one of its own."""
+        return cls(
+            status,
+            [(b"content-type", b"application/json"), *headers],
+            content_length=None,
+            chunked=True,
+            keep_alive=False,
+        )
+
     def get(self, name: bytes) -> bytes | None:
         """The last value of a header; `name` in lower case."""
         return self._values.get(name)

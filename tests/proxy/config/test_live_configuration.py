@@ -6,7 +6,7 @@ import pytest
 from tests.proxy.configurations import ALICE_KEY, UPSTREAM_KEY, configuration, files, upstream
 
 from gateway_config import bundle
-from gateway_config.contract import Egress
+from gateway_config.contract import Egress, values_of
 from gateway_proxy.config.live import LiveConfiguration
 from gateway_proxy.providers import Pools
 from gateway_proxy.telemetry.metrics import Metrics
@@ -25,7 +25,7 @@ class Loader:
     def load(self, *, credential: str = UPSTREAM_KEY, **members: Any) -> LiveConfiguration:
         compiled = configuration(**members)
         index = bundle.Index.model_validate_json(files(compiled)[bundle.INDEX_FILE])
-        credentials = {one.credential.name: credential for one in compiled.upstreams}
+        credentials = {value.name: credential for one in compiled.upstreams for value in values_of(one.credential)}
         loaded = bundle.Bundle(index=index, configuration=compiled, credentials=credentials)
         self.current = LiveConfiguration(loaded, pools=self.pools, series=self.metrics.series, previous=self.current)
         return self.current

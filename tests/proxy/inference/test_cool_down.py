@@ -36,8 +36,14 @@ class Client:
         self.headers: list[tuple[bytes, bytes]] = []
         self.held: asyncio.Event | None = None
 
-    def fails_over(self, head: ResponseHead, body: bytes | None) -> bool:
+    def counts(self, model: str) -> bool:
+        return True
+
+    def fails_over(self, call: object, head: ResponseHead, body: bytes | None) -> bool:
         return head.status >= 500 or head.status in (401, 403, 404, 429)
+
+    def translated(self, call: object, head: ResponseHead, body: bytes) -> tuple[ResponseHead, bytes]:
+        return head, body
 
     async def send(self, *given: object, **more: object) -> Any:
         self.asked += 1

@@ -20,7 +20,7 @@ from tests.proxy.configurations import (
 
 from gateway_config import bundle
 from gateway_config.callers import Caller
-from gateway_config.contract import Policy
+from gateway_config.contract import Policy, values_of
 from gateway_proxy.config.live import LiveConfiguration
 from gateway_proxy.errors import GatewayError
 from gateway_proxy.identity.principal import Principal
@@ -35,7 +35,7 @@ async def live(**members: Any) -> LiveConfiguration:
     """Made on an event loop, because the pools need one."""
     compiled = configuration(**members)
     index = bundle.Index.model_validate_json(files(compiled)[bundle.INDEX_FILE])
-    credentials = {one.credential.name: UPSTREAM_KEY for one in compiled.upstreams}
+    credentials = {value.name: UPSTREAM_KEY for one in compiled.upstreams for value in values_of(one.credential)}
     loaded = bundle.Bundle(index=index, configuration=compiled, credentials=credentials)
     return LiveConfiguration(loaded, pools=Pools(), series=Metrics().series)
 

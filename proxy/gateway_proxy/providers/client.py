@@ -1,0 +1,82 @@
+"""What the relay needs of any upstream, whoever provides it."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Awaitable, Sequence
+from typing import Final, NamedTuple
+from urllib.parse import urlsplit
+
+from gateway_config.contract import Timeouts, Upstream
+from gateway_proxy.identity.principal import Principal
+from gateway_proxy.inference.body import Members
+from gateway_proxy.upstream.exchange import Exchange
+from gateway_proxy.upstream.head import ResponseHead
+from gateway_proxy.upstream.pool import Pool
+
+RawHeaders = Sequence[tuple[bytes, bytes]]
+
+_OF_THE_UPSTREAM: Final = frozenset({401, 403, 404, 429})
+
+
+class Call(NamedTuple):
+    """A request of a client, as every upstream that is tried for it gets it. Nobody changes it."""
+
+    target: bytes
+    """Path and query as the client sent them."""
+    headers: RawHeaders
+    """The client's that are meant for the end of the way: without line ends in values."""
+    members: Members
+    principal: Principal
+    model: str
+    """As the client wrote it."""
+    canonical: str
+    """The model's canonical id."""
+    stream: bool
+    counts: bool
+    """Whether it asks for a number of tokens and not for an answer."""
+    accept_encoding: str | None
+    request_id: str
+
+
+class UpstreamClient(ABC):
+    """One binding. Made in a thread, used on the event loop alone."""
+
+    __slots__ = ("host", "models", "name", "path", "pool", "priority", "timeouts")
+
+    def __init__(self, upstream: Upstream, pool: Pool) -> None:
+        self.name = upstream.name
+        self.priority = upstream.priority
+        self.models = upstream.models
+        self.timeouts: Timeouts = upstream.timeouts
+        self.pool = pool
+        route = pool.route
+        self.path = (route.absolute_form + urlsplit(upstream.base_url).path.rstrip("/")).encode()
+        """What every request's target begins with."""
+        self.host = b"host: " + route.origin.authority.encode()
+        """The header line, and beside it the one for a forward proxy that wants credentials; without a line end."""
+        if route.proxy_authorization is not None:
+            self.host += b"\r\nproxy-authorization: " + route.proxy_authorization.encode()
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.name}>"
+
+    def prepare(self) -> None:  # noqa: B027 - most have nothing to prepare
+        """The configuration is in force: what a first request would wait for may be fetched now."""
+
+    @abstractmethod
+    def send(self, call: Call, model: str) -> Awaitable[Exchange]:
+        """Sends the request with the upstream's own id for the model, and returns once its response head is there.
+        A stream's payload is server-sent events, whatever the upstream sends. Raises UpstreamError."""
+
+    def counts(self, model: str) -> bool:
+        """Whether it is worth asking for a number of tokens with this model."""
+        return True
+
+    def fails_over(self, call: Call, head: ResponseHead, body: bytes | None) -> bool:
+        """Whether an answer tells of the upstream's state, so that another one may do better. `body`: the payload, None
+        where it has not been read to its end."""
+        status = head.status
+        return status >= 500 or status in _OF_THE_UPSTREAM
+
+    def translated(self, call: Call, head: ResponseHead, body: bytes) -> tuple[ResponseHead, bytes]:
+        """An answer of status 400 or above, or a number of tokens, as the client gets it."""
+        return head, body
