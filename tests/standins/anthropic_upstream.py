@@ -1,57 +1,15 @@
-"""A stand-in for the Anthropic API that checks what it receives and answers as badly as a test asks for.
+"""A stand-in for the Anthropic API."""
 
-It runs on an event loop in a thread of its own, so that blocking and asynchronous tests use it alike. An answer is a
-script: bytes to send, gates to wait at until the test opens them, and ways to end the connection.
-"""
-
-import asyncio
-import socket
 import ssl
-import struct
-import threading
-import time
-from collections import deque
-from collections.abc import Awaitable, Callable, Iterable
-from concurrent.futures import Future
-from enum import Enum
-from types import TracebackType
+from collections.abc import Iterable
 
 from tests.standins import framing, messages
 from tests.standins.requests_seen import Expected, Received, problems_of
+from tests.standins.upstream import DEADLINE, End, Gate, Script, StandInUpstream, Step, stream
+
+__all__ = ["API_KEY", "DEADLINE", "AnthropicUpstream", "End", "Gate", "Script", "Step", "stream", "usual"]
 
 API_KEY = "sk-ant-api03-upstream-canary-5f1c"
-DEADLINE = 15.0
-"""How long a test waits for something that must happen; generous, because the machine may be busy."""
-
-
-class Gate:
-    """A place in a script where the upstream waits for the test."""
-
-    def __init__(self) -> None:
-        self._opened: Future[None] = Future()
-        self.reached = threading.Event()
-
-    def open(self) -> None:
-        if not self._opened.done():
-            self._opened.set_result(None)
-
-    def wait_until_reached(self) -> None:
-        assert self.reached.wait(DEADLINE), "the upstream never came to the gate"
-
-    async def passed(self) -> None:
-        self.reached.set()
-        await asyncio.shield(asyncio.wrap_future(self._opened))
-
-
-class End(Enum):
-    """How a script ends the connection. A script without one keeps it open for the next request."""
-
-    CLOSE = "end of stream"
-    RESET = "reset"
-
-
-Step = bytes | Gate | End
-Script = Iterable[Step]
 
 
 def usual(request: Received) -> Script:
@@ -64,13 +22,8 @@ def usual(request: Received) -> Script:
     return [framing.json_answer(messages.message(model=model))]
 
 
-def stream(events: Iterable[bytes], *, headers: framing.Headers = ()) -> list[Step]:
-    """A whole stream, each event a chunk of its own."""
-    return [framing.stream_head(headers), *(framing.chunk(event) for event in events), framing.LAST_CHUNK]
-
-
-class AnthropicUpstream:
-    """The server. `respond` makes the script of each request; `script()` queues one for the next `/v1/messages`."""
+class AnthropicUpstream(StandInUpstream):
+    """It wants one of `expected`, which a test changes that gives the gateway another credential."""
 
     def __init__(
         self,
@@ -79,241 +32,19 @@ class AnthropicUpstream:
         tls: ssl.SSLContext | None = None,
         host: str = "127.0.0.1",
     ) -> None:
-        self._tls = tls
-        self.host = host
+        super().__init__(tls=tls, host=host)
         self._credentials = list(credentials)
         self.expected = list(credentials)
-        """Change it in a test that gives the gateway another credential."""
-        self.requests: list[Received] = []
-        self.respond: Callable[[Received], Script] = usual
-        self.refuse_reused = False
-        """Close a connection, without an answer, when a second request comes on it."""
-        self.answers_early = False
-        """Answer at a request's head, as a server does that will not have the body; then read and drop the body."""
-        self.connections = 0
-        self.bytes_sent = 0
-        self.blocked = threading.Event()
-        """Set while a client does not read what is sent to it."""
-        self._queued: deque[Script] = deque()
-        self._changed = threading.Condition()
-        self._loop = asyncio.new_event_loop()
-        self._open: set[_Connection] = set()
-        self._socket = socket.create_server((host, 0), backlog=512)
-        self.port: int = self._socket.getsockname()[1]
-        self._thread = threading.Thread(target=self._run, name="anthropic-upstream", daemon=True)
 
-    @property
-    def url(self) -> str:
-        return f"{'https' if self._tls else 'http'}://{self.host}:{self.port}"
+    def problems_of(self, request: Received, *, version: str) -> list[str]:
+        return problems_of(request, version=version, expected=self.expected, host=self.authority)
 
-    @property
-    def problems(self) -> list[str]:
-        return [f"{one.method} {one.target}: {problem}" for one in list(self.requests) for problem in one.problems]
+    def usual(self, request: Received) -> Script:
+        return usual(request)
 
-    @property
-    def last(self) -> Received:
-        return self.requests[-1]
-
-    @property
-    def open_connections(self) -> int:
-        return len(self._open)
+    def is_inference(self, request: Received) -> bool:
+        return request.path == "/v1/messages"
 
     def begin_test(self) -> None:
-        """Forgets requests and scripts of the test before."""
-        self.requests.clear()
-        self._queued.clear()
-        self.respond, self.refuse_reused, self.answers_early = usual, False, False
-        self.bytes_sent = 0
+        super().begin_test()
         self.expected = list(self._credentials)
-
-    def script(self, *steps: Step) -> None:
-        self._queued.append(steps)
-
-    def wait_for(self, condition: Callable[[], bool], *, what: str, deadline: float = DEADLINE) -> None:
-        """Blocks until `condition` holds; looked at whenever a request comes, ends or is left by its client."""
-        with self._changed:
-            assert self._changed.wait_for(condition, deadline), f"the upstream never saw {what}; got {self.requests}"
-
-    def close_idle(self) -> None:
-        """Ends every connection, as a server does whose keep-alive time is over."""
-
-        def close_all() -> None:
-            for connection in list(self._open):
-                connection.transport.close()
-
-        self._loop.call_soon_threadsafe(close_all)
-        self.wait_for(lambda: not self._open, what="its connections closed")
-
-    def __enter__(self) -> "AnthropicUpstream":
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join(DEADLINE)
-
-    def _run(self) -> None:
-        loop = self._loop
-        asyncio.set_event_loop(loop)
-        server = loop.run_until_complete(
-            loop.create_server(lambda: _Connection(self), sock=self._socket, ssl=self._tls)
-        )
-        loop.run_forever()
-        server.close()
-        for connection in list(self._open):
-            connection.transport.abort()
-        loop.run_until_complete(_finish_tasks())
-        loop.close()
-
-    def _script_for(self, request: Received) -> Script:
-        if request.path == "/v1/messages" and self._queued:
-            return self._queued.popleft()
-        return self.respond(request)
-
-    def _notify(self) -> None:
-        with self._changed:
-            self._changed.notify_all()
-
-
-async def _finish_tasks() -> None:
-    tasks = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
-    await asyncio.sleep(0)
-
-
-class _Connection(asyncio.Protocol):
-    """One client connection: requests are read by hand, so that nothing is accepted that was not looked at."""
-
-    transport: asyncio.Transport
-
-    def __init__(self, upstream: AnthropicUpstream) -> None:
-        self._upstream = upstream
-        self._received = bytearray()
-        self._arrived = asyncio.Event()
-        self._gone = asyncio.Event()
-        self._writable = asyncio.Event()
-        self._writable.set()
-        self._served = 0
-        self._task: asyncio.Task[None] | None = None
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self.transport = transport
-        transport.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self._upstream.connections += 1
-        self._serial = self._upstream.connections
-        self._upstream._open.add(self)
-        self._task = asyncio.get_running_loop().create_task(self._serve())
-
-    def data_received(self, data: bytes) -> None:
-        self._received += data
-        self._arrived.set()
-
-    def connection_lost(self, error: Exception | None) -> None:
-        self._gone.set()
-        self._arrived.set()
-        self._writable.set()
-        self._upstream._open.discard(self)
-        self._upstream._notify()
-
-    def pause_writing(self) -> None:
-        self._writable.clear()
-        self._upstream.blocked.set()
-
-    def resume_writing(self) -> None:
-        self._writable.set()
-        self._upstream.blocked.clear()
-
-    async def _serve(self) -> None:
-        while not self.transport.is_closing():
-            request = await self._next_request()
-            if request is None:
-                return
-            self._served += 1
-            if self._upstream.refuse_reused and self._served > 1:
-                self.transport.close()
-                return
-            if request.answered:
-                continue
-            self._upstream.requests.append(request)
-            self._upstream._notify()
-            try:
-                await self._answer(request)
-            except Exception as error:  # noqa: BLE001 - a fault in a test's script must fail that test, not hang it
-                request.problems.append(f"the script failed: {error!r}")
-                self.transport.abort()
-            self._upstream._notify()
-
-    async def _more(self) -> bool:
-        self._arrived.clear()
-        if not self._gone.is_set():
-            await self._arrived.wait()
-        return not self._gone.is_set()
-
-    async def _next_request(self) -> Received | None:
-        while (end := self._received.find(b"\r\n\r\n")) < 0:
-            if not await self._more():
-                return None
-        lines = bytes(self._received[:end]).decode("latin-1").split("\r\n")
-        del self._received[: end + 4]
-        method, target, version = [*lines[0].split(" "), "", ""][:3]
-        headers = [(name, value.strip()) for name, _, value in (line.partition(":") for line in lines[1:])]
-        request = Received(method, target, headers, connection=self._serial, arrived_at=time.monotonic())
-        length = int(request.header("content-length") or 0)
-        early = self._upstream.answers_early
-        if early:
-            self._upstream.requests.append(request)
-            await self._answer(request)
-        while len(self._received) < length:
-            if not await self._more():
-                if early:
-                    return None
-                request.hung_up_at = time.monotonic()
-                request.problems.append(f"body cut at {len(self._received)} of {length} bytes")
-                self._upstream.requests.append(request)
-                return None
-        request.body = bytes(self._received[:length])
-        del self._received[:length]
-        request.problems = problems_of(
-            request,
-            version=version,
-            expected=self._upstream.expected,
-            host=f"{self._upstream.host}:{self._upstream.port}",
-        )
-        return request
-
-    async def _answer(self, request: Received) -> None:
-        for step in self._upstream._script_for(request):
-            if isinstance(step, End):
-                self._end(step)
-                return
-            if isinstance(step, Gate):
-                await self._unless_gone(step.passed())
-            else:
-                self.transport.write(step)
-                self._upstream.bytes_sent += len(step)
-                await asyncio.sleep(0)
-                await self._writable.wait()
-            if self._gone.is_set():
-                request.hung_up_at = time.monotonic()
-                return
-        request.answered = True
-
-    async def _unless_gone(self, waiting: Awaitable[None]) -> None:
-        tasks = [asyncio.ensure_future(waiting), asyncio.ensure_future(self._gone.wait())]
-        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-        for task in tasks:
-            task.cancel()
-
-    def _end(self, end: End) -> None:
-        if end is End.RESET:
-            # A linger time of zero makes close() send a reset instead of the rest and a FIN.
-            linger = struct.pack("ii", 1, 0)
-            self.transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
-            self.transport.abort()
-        else:
-            self.transport.close()

@@ -72,23 +72,34 @@ class Expected:
 
 
 def problems_of(request: Received, *, version: str, expected: list[Expected], host: str) -> list[str]:
-    """What a careful upstream would hold against the request."""
+    """What the Anthropic API, being careful, holds against the request."""
+    found = common_problems(request, version=version, host=host, streams=request.streams)
+    if not KNOWN_TARGET.match(request.target):
+        found.append(f"target {request.target!r}")
+    found += unexpected_headers(request, FORWARDED)
+    return found + _credential_problems(request, expected)
+
+
+def unexpected_headers(request: Received, forwarded: re.Pattern[str]) -> list[str]:
+    """A problem for each header whose lower-case name a gateway may not send to this provider."""
+    return [f"header {name} must not be forwarded" for name in sorted(request.names) if not forwarded.match(name)]
+
+
+def common_problems(request: Received, *, version: str, host: str, streams: bool) -> list[str]:
+    """What no provider takes, or takes and then goes wrong. `streams`: whether a stream is asked for."""
     found = []
     if version != "HTTP/1.1":
         found.append(f"version {version}")
     if request.method != "POST":
         found.append(f"method {request.method}")
-    if not KNOWN_TARGET.match(request.target):
-        found.append(f"target {request.target!r}")
-    found += [f"header {name} must not be forwarded" for name in sorted(request.names) if not FORWARDED.match(name)]
     found += [f"{len(request.all(name))} {name} headers" for name in SINGLE if len(request.all(name)) > 1]
     if request.header("host") != host:
         found.append(f"host {request.header('host')!r}, not {host!r}")
     if request.header("content-length") is None:
         found.append("no content-length")
-    if request.streams and request.header("accept-encoding") != "identity":
+    if streams and request.header("accept-encoding") != "identity":
         found.append(f"a stream asks for accept-encoding {request.header('accept-encoding')!r}")
-    return found + _credential_problems(request, expected)
+    return found
 
 
 def _credential_problems(request: Received, expected: list[Expected]) -> list[str]:
