@@ -1,0 +1,117 @@
+"""Providers that speak Anthropic's Messages API at an address of their own: what a request to any looks like."""
+
+from abc import abstractmethod
+from collections.abc import Awaitable, Iterable
+from functools import lru_cache
+from typing import ClassVar, Final
+
+from gateway_config.contract import Upstream
+from gateway_proxy.providers.client import Call, UpstreamClient
+from gateway_proxy.upstream.errors import CredentialError
+from gateway_proxy.upstream.exchange import Exchange
+from gateway_proxy.upstream.pool import Pool
+
+_PASSED: Final = frozenset({b"content-type", b"accept", b"user-agent", b"x-app"})
+_PASSED_PREFIXES: Final = (b"anthropic-", b"x-stainless-")
+_DECISIONS_LIMIT: Final = 1024
+_TARGETS_LIMIT: Final = 64
+
+_IDENTITY: Final = b"accept-encoding: identity"
+_GZIP: Final = b"accept-encoding: gzip"
+
+
+class HeaderChoice(dict[bytes, bytes]):
+    """Header name as written → its `name: ` for the upstream, empty when it stays behind. Bounded."""
+
+    def __init__(self, *withheld: bytes) -> None:
+        """`withheld`: names in lower case that stay behind although their like passes."""
+        super().__init__()
+        self._withheld = frozenset(withheld)
+
+    def __missing__(self, name: bytes) -> bytes:
+        lower = name.lower()
+        passes = lower in _PASSED or lower.startswith(_PASSED_PREFIXES)
+        decision = lower + b": " if passes and lower not in self._withheld else b""
+        if len(self) < _DECISIONS_LIMIT and len(name) <= 64:
+            self[name] = decision
+        return decision
+
+
+class MessagesAPIUpstream(UpstreamClient):
+    """One binding. What a provider changes: `choice`, `body`, `lines`, and `authorization`, which each must have."""
+
+    __slots__ = ("_prefixes",)
+
+    choice: ClassVar[HeaderChoice] = HeaderChoice()
+    """Which headers of the client go on."""
+
+    def __init__(self, upstream: Upstream, pool: Pool) -> None:
+        super().__init__(upstream, pool)
+        self._prefixes: dict[bytes, bytes] = {}
+
+    def send(self, call: Call, model: str) -> Awaitable[Exchange]:
+        body = self.body(call, model)
+        lines = self.lines(call)
+        authorization = self.authorization(call, lines, body)
+        if authorization is None:
+            return self._send_later(call, lines, body)
+        return self.pool.exchange(self._head(call, authorization, lines, body), body, timeouts=self.timeouts)
+
+    def body(self, call: Call, model: str) -> bytes:
+        """What is sent."""
+        members = call.members
+        return members.body if model == call.model else members.with_model(model)
+
+    def lines(self, call: Call) -> list[bytes]:
+        """Header lines without their ends, in a list that is the caller's."""
+        choice = self.choice
+        return [before + value for name, value in call.headers if (before := choice[name])]
+
+    @abstractmethod
+    def authorization(self, call: Call, lines: list[bytes], body: bytes) -> bytes | None:
+        """The header line that proves who asks, or several with line ends between them; `lines` and `body` are what it
+        is sent with, and it may add to the lines. None, and the lines untouched, while there is no credential."""
+
+    async def credential(self) -> None:
+        """Returns once there is a credential. Raises CredentialError. For a provider that has to fetch it."""
+
+    async def _send_later(self, call: Call, lines: list[bytes], body: bytes) -> Exchange:
+        await self.credential()
+        authorization = self.authorization(call, lines, body)
+        if authorization is None:
+            raise CredentialError("the credential ended as it came")
+        return await self.pool.exchange(self._head(call, authorization, lines, body), body, timeouts=self.timeouts)
+
+    def _head(self, call: Call, authorization: bytes, lines: Iterable[bytes], body: bytes) -> bytes:
+        encoding = _IDENTITY
+        if not call.stream and call.accept_encoding is not None and _takes_gzip(call.accept_encoding):
+            encoding = _GZIP
+        return b"\r\n".join(
+            (self._prefix(call.target), authorization, *lines, encoding, b"content-length: %d\r\n\r\n" % len(body))
+        )
+
+    def _prefix(self, target: bytes) -> bytes:
+        prefix = self._prefixes.get(target)
+        if prefix is None:
+            prefix = b"POST " + self.path + target + b" HTTP/1.1\r\n" + self.host
+            if len(self._prefixes) < _TARGETS_LIMIT:
+                self._prefixes[target] = prefix
+        return prefix
+
+
+def credential_line(upstream: Upstream, before: bytes, value: str) -> bytes:
+    """The header line of a credential that is sent as it is. Raises ValueError for one that cannot stand in a header;
+    the text never holds it."""
+    if not value or not value.isascii() or not value.isprintable() or " " in value:
+        raise ValueError(f"the credential of {upstream.name} is empty or holds characters that no header can carry")
+    return before + value.encode()
+
+
+@lru_cache(maxsize=64)
+def _takes_gzip(accept_encoding: str) -> bool:
+    """Whether a client takes gzip: of all codings the only one asked for, because the usage meter can read it."""
+    for entry in accept_encoding.lower().split(","):
+        coding, _, weight = entry.partition(";")
+        if coding.strip() in ("gzip", "*"):
+            return weight.replace(" ", "").rstrip("0.") != "q="
+    return False
