@@ -7,6 +7,7 @@ from gateway_config.contract import Upstream
 from gateway_proxy.outbound.client import Outbound
 from gateway_proxy.providers.anthropic import AnthropicUpstream
 from gateway_proxy.providers.client import Call, UpstreamClient
+from gateway_proxy.providers.foundry import FoundryUpstream
 from gateway_proxy.upstream.pool import Pool, Pools
 
 __all__ = ["Call", "Pools", "UpstreamClient", "build"]
@@ -20,7 +21,11 @@ def _anthropic(upstream: Upstream, pool: Pool, values: Sequence[str], outbound: 
     return AnthropicUpstream(upstream, pool, values[0])
 
 
-_BUILDERS: Final[Mapping[str, _Builder]] = {"Anthropic": _anthropic}
+def _foundry(upstream: Upstream, pool: Pool, values: Sequence[str], outbound: Outbound) -> UpstreamClient:
+    return FoundryUpstream(upstream, pool, values[0])
+
+
+_BUILDERS: Final[Mapping[str, _Builder]] = {"Anthropic": _anthropic, "Foundry": _foundry}
 
 
 def build(upstream: Upstream, values: Sequence[str], *, outbound: Outbound, pools: Pools) -> UpstreamClient:

@@ -38,7 +38,8 @@ class HeaderChoice(dict[bytes, bytes]):
 
 
 class MessagesAPIUpstream(UpstreamClient):
-    """One binding. What a provider changes: `choice`, `body`, `lines`, and `authorization`, which each must have."""
+    """One binding. What a provider changes: `choice`, `prefix`, `body`, `lines`, and `authorization`, which each must
+    have."""
 
     __slots__ = ("_prefixes",)
 
@@ -54,8 +55,13 @@ class MessagesAPIUpstream(UpstreamClient):
         lines = self.lines(call)
         authorization = self.authorization(call, lines, body)
         if authorization is None:
-            return self._send_later(call, lines, body)
-        return self.pool.exchange(self._head(call, authorization, lines, body), body, timeouts=self.timeouts)
+            return self._send_later(call, model, lines, body)
+        head = _head(call, self.prefix(call, model), authorization, lines, body)
+        return self.pool.exchange(head, body, timeouts=self.timeouts)
+
+    def prefix(self, call: Call, model: str) -> bytes:
+        """What a request begins with: its first line and those that name the host."""
+        return self.prefix_of(call.target)
 
     def body(self, call: Call, model: str) -> bytes:
         """What is sent."""
@@ -75,28 +81,29 @@ class MessagesAPIUpstream(UpstreamClient):
     async def credential(self) -> None:
         """Returns once there is a credential. Raises CredentialError. For a provider that has to fetch it."""
 
-    async def _send_later(self, call: Call, lines: list[bytes], body: bytes) -> Exchange:
-        await self.credential()
-        authorization = self.authorization(call, lines, body)
-        if authorization is None:
-            raise CredentialError("the credential ended as it came")
-        return await self.pool.exchange(self._head(call, authorization, lines, body), body, timeouts=self.timeouts)
-
-    def _head(self, call: Call, authorization: bytes, lines: Iterable[bytes], body: bytes) -> bytes:
-        encoding = _IDENTITY
-        if not call.stream and call.accept_encoding is not None and _takes_gzip(call.accept_encoding):
-            encoding = _GZIP
-        return b"\r\n".join(
-            (self._prefix(call.target), authorization, *lines, encoding, b"content-length: %d\r\n\r\n" % len(body))
-        )
-
-    def _prefix(self, target: bytes) -> bytes:
+    def prefix_of(self, target: bytes) -> bytes:
+        """The same with this path, and perhaps a query, behind the base URL."""
         prefix = self._prefixes.get(target)
         if prefix is None:
             prefix = b"POST " + self.path + target + b" HTTP/1.1\r\n" + self.host
             if len(self._prefixes) < _TARGETS_LIMIT:
                 self._prefixes[target] = prefix
         return prefix
+
+    async def _send_later(self, call: Call, model: str, lines: list[bytes], body: bytes) -> Exchange:
+        await self.credential()
+        authorization = self.authorization(call, lines, body)
+        if authorization is None:
+            raise CredentialError("the credential ended as it came")
+        head = _head(call, self.prefix(call, model), authorization, lines, body)
+        return await self.pool.exchange(head, body, timeouts=self.timeouts)
+
+
+def _head(call: Call, prefix: bytes, authorization: bytes, lines: Iterable[bytes], body: bytes) -> bytes:
+    encoding = _IDENTITY
+    if not call.stream and call.accept_encoding is not None and _takes_gzip(call.accept_encoding):
+        encoding = _GZIP
+    return b"\r\n".join((prefix, authorization, *lines, encoding, b"content-length: %d\r\n\r\n" % len(body)))
 
 
 def credential_line(upstream: Upstream, before: bytes, value: str) -> bytes:

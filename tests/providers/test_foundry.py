@@ -1,0 +1,118 @@
+"""Microsoft Foundry: what it is sent, and what a client gets of what it says."""
+
+from collections.abc import Iterator
+
+import pytest
+from tests.providers.upstreams import Binding, binding, load, static
+from tests.standins import messages
+from tests.standins.foundry import API_KEY, FoundryStandIn
+from tests.standins.gateway import Gateway
+from tests.standins.raw_client import fetch
+
+BODY = (
+    b'{ "model" : "claude-haiku-4-5-20251001",\n "max_tokens": 64, "temperature": 1.0,'
+    b' "metadata": {"model": "inner"}, "unknown": [12345678901234567890, 1e400],'
+    b' "messages": [{"role": "user", "content": "h\xc3\xa9"}] }'
+)
+SENT = BODY.replace(b'"claude-haiku-4-5-20251001"', b'"claude-haiku-4-5"')
+MODELS = {"claude-sonnet-5-5": "claude-sonnet-5-5", "claude-haiku-4-5-20251001": "claude-haiku-4-5"}
+
+
+def foundry_binding(upstream: FoundryStandIn, *, key: str = API_KEY) -> Binding:
+    credential = static(key, name="foundry")
+    return binding("Foundry", upstream.base_url, credential=credential, values={"foundry": key}, models=MODELS)
+
+
+@pytest.fixture(scope="module")
+def shared_foundry() -> Iterator[FoundryStandIn]:
+    with FoundryStandIn() as server:
+        yield server
+
+
+@pytest.fixture
+def foundry(shared_foundry: FoundryStandIn) -> Iterator[FoundryStandIn]:
+    shared_foundry.begin_test()
+    yield shared_foundry
+    assert shared_foundry.problems == []
+
+
+@pytest.fixture
+def gateway(shared_gateway: Gateway, foundry: FoundryStandIn) -> Iterator[Gateway]:
+    load(shared_gateway, foundry_binding(foundry))
+    yield shared_gateway
+    shared_gateway.end_test()
+
+
+def test_the_body_is_the_client_s_but_for_the_deployment(gateway: Gateway, foundry: FoundryStandIn) -> None:
+    answer = gateway.messages(BODY)
+    assert answer.status == 200
+    assert answer.json() == messages.message(model="claude-haiku-4-5")
+    assert foundry.last.body == SENT
+    assert foundry.last.target == "/anthropic/v1/messages?beta=true"
+    assert foundry.last.header("x-api-key") == API_KEY
+
+
+def test_a_stream_comes_as_it_is(gateway: Gateway, foundry: FoundryStandIn) -> None:
+    answer = gateway.messages(BODY.replace(b'"max_tokens"', b'"stream": true, "max_tokens"'))
+    assert answer.body == b"".join(messages.events(model="claude-haiku-4-5"))
+    assert {"apim-request-id", "x-ms-region"}.isdisjoint(name.lower() for name, _ in answer.headers)
+
+
+def test_tokens_are_counted_under_the_deployment_s_name(gateway: Gateway, foundry: FoundryStandIn) -> None:
+    answer = gateway.messages(BODY, target="/v1/messages/count_tokens?beta=true")
+    assert answer.json() == {"input_tokens": 1190}
+    assert foundry.last.target == "/anthropic/v1/messages/count_tokens?beta=true"
+    assert foundry.last.body == SENT
+
+
+def test_a_client_s_headers_and_tags_go_along(gateway: Gateway, foundry: FoundryStandIn) -> None:
+    headers = [
+        ("anthropic-beta", "a-2026-01-01, request-tags-2026-08-21"),
+        ("anthropic-of-next-year", "yes"),
+        ("anthropic-workspace-id", "wrkspc_1"),
+        ("user-agent", "whoever"),
+        ("x-stainless-lang", "js"),
+        ("x-claude-code-session-id", "s"),
+    ]
+    gateway.messages(BODY.replace(b'"max_tokens"', b'"tags": {"team": "a"}, "max_tokens"'), headers=headers)
+    seen = foundry.last
+    assert [seen.header(name) for name, _ in headers] == [
+        *("a-2026-01-01, request-tags-2026-08-21", "yes", None, "whoever", "js", None),
+    ]
+    assert seen.json()["tags"] == {"team": "a"}
+
+
+def test_the_version_is_the_client_s_or_the_one_that_all_clouds_know(gateway: Gateway, foundry: FoundryStandIn) -> None:
+    bare = [(name, value) for name, value in gateway.headers() if name != "anthropic-version"]
+    for sent in [*bare, ("anthropic-version", "2026-10-21")], bare:
+        assert fetch(gateway.port, "POST", "/v1/messages", headers=sent, body=BODY).status == 200
+    assert [one.header("anthropic-version") for one in foundry.requests] == ["2026-10-21", "2023-06-01"]
+
+
+@pytest.mark.parametrize("target", ["/v1/messages", "/v1/messages/count_tokens"])
+def test_a_profile_goes_into_its_header(gateway: Gateway, foundry: FoundryStandIn, target: str) -> None:
+    body = BODY.replace(b'"max_tokens"', b'"user_profile_id": "uprof_1", "max_tokens"')
+    assert gateway.messages(body, target=target).status == 200
+    assert gateway.messages(body, target=target, headers=[("anthropic-user-profile-id", "uprof_2")]).status == 200
+    assert [one.header("anthropic-user-profile-id") for one in foundry.requests] == ["uprof_1", "uprof_2"]
+    assert [one.body for one in foundry.requests] == [SENT, SENT]
+
+
+@pytest.mark.parametrize(
+    "profile", [b"7", b"null", b'""', b'"a b"', b'"a\\r\\nx: y"', b'"\\u00e9"', b'"%b"' % (b"x" * 300)]
+)
+def test_a_profile_that_no_header_can_carry_stays_where_it_is(
+    gateway: Gateway, foundry: FoundryStandIn, profile: bytes
+) -> None:
+    gateway.messages(BODY.replace(b'"max_tokens"', b'"user_profile_id": %b, "max_tokens"' % profile))
+    assert foundry.last.body == SENT.replace(b'"max_tokens"', b'"user_profile_id": %b, "max_tokens"' % profile)
+    assert foundry.last.header("anthropic-user-profile-id") is None
+    foundry.requests.clear()
+
+
+def test_a_new_key_is_used_by_the_next_request(gateway: Gateway, foundry: FoundryStandIn) -> None:
+    gateway.messages(BODY)
+    load(gateway, foundry_binding(foundry, key="foundry-key-rotated"))
+    foundry.expected = [foundry.expected[0].api_key("foundry-key-rotated")]
+    gateway.messages(BODY)
+    assert [one.header("x-api-key") for one in foundry.requests] == [API_KEY, "foundry-key-rotated"]
