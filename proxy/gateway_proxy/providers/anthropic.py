@@ -4,7 +4,7 @@ from typing import Final
 
 from gateway_config.contract import Upstream
 from gateway_proxy.providers.client import Call
-from gateway_proxy.providers.messages_api import MessagesAPIUpstream, credential_line
+from gateway_proxy.providers.messages_api import FixedLine, MessagesAPIUpstream
 from gateway_proxy.upstream.pool import Pool
 
 OAUTH_BETA: Final = b"oauth-2025-04-20"
@@ -16,22 +16,22 @@ _BETA: Final = b"anthropic-beta: "
 class AnthropicUpstream(MessagesAPIUpstream):
     """One binding of type Anthropic."""
 
-    __slots__ = ("_credential", "_oauth")
+    __slots__ = ("_oauth",)
 
     def __init__(self, upstream: Upstream, pool: Pool, credential: str) -> None:
         """Raises ValueError for a credential that cannot stand in a header; the text never holds it."""
-        super().__init__(upstream, pool)
         self._oauth = upstream.credential.kind == "OAuthToken"
         scheme = b"authorization: Bearer " if self._oauth else b"x-api-key: "
-        self._credential = credential_line(upstream, scheme, credential)
+        super().__init__(upstream, pool, FixedLine(upstream, scheme, credential))
 
-    def authorization(self, call: Call, lines: list[bytes], body: bytes) -> bytes:
+    def authorization(self, call: Call, lines: list[bytes], body: bytes) -> bytes | None:
         own = call.principal.passthrough_authorization
         if own is not None:
             return b"authorization: " + own.encode("utf-8", "surrogateescape")
         if self._oauth:
             _add_oauth_beta(lines)
-        return self._credential
+        line: bytes | None = self.credential.current
+        return line
 
 
 def _add_oauth_beta(lines: list[bytes]) -> None:

@@ -1,11 +1,11 @@
 """Providers that speak Anthropic's Messages API at an address of their own: what a request to any looks like."""
 
-from abc import abstractmethod
 from collections.abc import Awaitable, Iterable
 from functools import lru_cache
-from typing import ClassVar, Final
+from typing import Any, ClassVar, Final
 
 from gateway_config.contract import Upstream
+from gateway_proxy.credentials.renewing import Renewing
 from gateway_proxy.providers.client import Call, UpstreamClient
 from gateway_proxy.upstream.errors import CredentialError
 from gateway_proxy.upstream.exchange import Exchange
@@ -37,18 +37,41 @@ class HeaderChoice(dict[bytes, bytes]):
         return decision
 
 
-class MessagesAPIUpstream(UpstreamClient):
-    """One binding. What a provider changes: `choice`, `prefix`, `body`, `lines`, and `authorization`, which each must
-    have."""
+class FixedLine:
+    """A credential that is sent as it is, where others are renewed."""
 
-    __slots__ = ("_prefixes",)
+    __slots__ = ("current",)
+
+    def __init__(self, upstream: Upstream, before: bytes, value: str) -> None:
+        """The header line `before` begins. Raises ValueError for a value that no header can carry; the text never holds
+        it."""
+        if not value or not value.isascii() or not value.isprintable() or " " in value:
+            raise ValueError(f"the credential of {upstream.name} is empty or holds characters that no header can carry")
+        self.current = before + value.encode()
+
+    def prepare(self) -> None:
+        pass
+
+    async def get(self) -> bytes:
+        return self.current
+
+
+class MessagesAPIUpstream(UpstreamClient):
+    """One binding. What a provider may change: `choice`, `prefix`, `body`, `lines`, `authorization`."""
+
+    __slots__ = ("_prefixes", "credential")
 
     choice: ClassVar[HeaderChoice] = HeaderChoice()
     """Which headers of the client go on."""
 
-    def __init__(self, upstream: Upstream, pool: Pool) -> None:
+    def __init__(self, upstream: Upstream, pool: Pool, credential: FixedLine | Renewing[Any]) -> None:
+        """A credential whose value is no header line is for an `authorization` of the provider's own."""
         super().__init__(upstream, pool)
+        self.credential = credential
         self._prefixes: dict[bytes, bytes] = {}
+
+    def prepare(self) -> None:
+        self.credential.prepare()
 
     def send(self, call: Call, model: str) -> Awaitable[Exchange]:
         body = self.body(call, model)
@@ -73,13 +96,11 @@ class MessagesAPIUpstream(UpstreamClient):
         choice = self.choice
         return [before + value for name, value in call.headers if (before := choice[name])]
 
-    @abstractmethod
     def authorization(self, call: Call, lines: list[bytes], body: bytes) -> bytes | None:
         """The header line that proves who asks, or several with line ends between them; `lines` and `body` are what it
         is sent with, and it may add to the lines. None, and the lines untouched, while there is no credential."""
-
-    async def credential(self) -> None:
-        """Returns once there is a credential. Raises CredentialError. For a provider that has to fetch it."""
+        line: bytes | None = self.credential.current
+        return line
 
     def prefix_of(self, target: bytes) -> bytes:
         """The same with this path, and perhaps a query, behind the base URL."""
@@ -91,7 +112,7 @@ class MessagesAPIUpstream(UpstreamClient):
         return prefix
 
     async def _send_later(self, call: Call, model: str, lines: list[bytes], body: bytes) -> Exchange:
-        await self.credential()
+        await self.credential.get()
         authorization = self.authorization(call, lines, body)
         if authorization is None:
             raise CredentialError("the credential ended as it came")
@@ -104,14 +125,6 @@ def _head(call: Call, prefix: bytes, authorization: bytes, lines: Iterable[bytes
     if not call.stream and call.accept_encoding is not None and _takes_gzip(call.accept_encoding):
         encoding = _GZIP
     return b"\r\n".join((prefix, authorization, *lines, encoding, b"content-length: %d\r\n\r\n" % len(body)))
-
-
-def credential_line(upstream: Upstream, before: bytes, value: str) -> bytes:
-    """The header line of a credential that is sent as it is. Raises ValueError for one that cannot stand in a header;
-    the text never holds it."""
-    if not value or not value.isascii() or not value.isprintable() or " " in value:
-        raise ValueError(f"the credential of {upstream.name} is empty or holds characters that no header can carry")
-    return before + value.encode()
 
 
 @lru_cache(maxsize=64)
