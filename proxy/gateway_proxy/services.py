@@ -42,6 +42,7 @@ class Services:
         self.revocation_feed = RevocationFeed(self.revocations, store=lambda: self.store, metrics=self.sign_in_metrics)
         self.metrics.open_streams = lambda: self.drain.open_streams
         self.metrics.bindings = lambda: self.holder.current.bindings.values() if self.holder.current else ()
+        self.metrics.clients = lambda: self.holder.current.upstreams if self.holder.current else ()
         self.metrics.draining = lambda: self.drain.draining
         self.metrics.audit_dropped = lambda: self.audit.dropped
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Collection, Mapping
 from copy import copy
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 from weakref import WeakKeyDictionary
 
 from gateway_config.bundle import Bundle
@@ -184,9 +184,31 @@ def _clients(
             built[upstream.name] = old
         else:
             client = build(upstream, values, outbound=outbound, pools=pools)
+            if old is not None and client.renewing is not None and old.client.renewing is not None:
+                client.renewing.take_over(old.client.renewing, value=_same_place_and_identity(old.upstream, upstream))
             binding = Binding(upstream, occupancy=old.binding.occupancy if old is not None else None)
             built[upstream.name] = _Built(upstream, values, client, binding)
     return built
+
+
+def _same_place_and_identity(before: Upstream, now: Upstream) -> bool:
+    """Whether nothing is another but the secrets and what does not touch where they lead: then what was fetched with
+    the secret of before may be sent on."""
+    return _without_secrets(before) == _without_secrets(now)
+
+
+def _without_secrets(upstream: Upstream) -> dict[str, Any]:
+    place = upstream.model_dump(include={"type", "base_url", "region", "project_id", "workspace_id", "credential"})
+    secrets = {"name", "sha256"}
+
+    def without(part: dict[str, Any]) -> dict[str, Any]:
+        return {
+            name: (None if value.keys() == secrets else without(value)) if isinstance(value, dict) else value
+            for name, value in part.items()
+        }
+
+    # A secret and no secret are not the same: the one is somebody, the other the pod itself.
+    return without(place) | {"secrets": len(values_of(upstream.credential))}
 
 
 def _identity_providers(

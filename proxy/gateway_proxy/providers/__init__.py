@@ -34,4 +34,7 @@ def build(upstream: Upstream, values: Sequence[str], *, outbound: Outbound, pool
         pool = pools.pool(upstream.base_url, outbound.egress)
     except ValueError as error:
         raise ValueError(f"upstream {upstream.name}: {error}") from error
-    return _BUILDERS[upstream.type](upstream, pool, values, outbound)
+    client = _BUILDERS[upstream.type](upstream, pool, values, outbound)
+    if client.renewing is not None:
+        client.renewing.upstream = upstream.name
+    return client

@@ -2,10 +2,11 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Sequence
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 from urllib.parse import urlsplit
 
 from gateway_config.contract import Timeouts, Upstream
+from gateway_proxy.credentials.renewing import Renewing
 from gateway_proxy.identity.principal import Principal
 from gateway_proxy.inference.body import Members
 from gateway_proxy.upstream.exchange import Exchange
@@ -40,7 +41,7 @@ class Call(NamedTuple):
 class UpstreamClient(ABC):
     """One binding. Made in a thread, used on the event loop alone."""
 
-    __slots__ = ("host", "models", "name", "path", "pool", "priority", "timeouts")
+    __slots__ = ("host", "models", "name", "path", "pool", "priority", "renewing", "timeouts")
 
     def __init__(self, upstream: Upstream, pool: Pool) -> None:
         self.name = upstream.name
@@ -48,6 +49,8 @@ class UpstreamClient(ABC):
         self.models = upstream.models
         self.timeouts: Timeouts = upstream.timeouts
         self.pool = pool
+        self.renewing: Renewing[Any] | None = None
+        """The credential, where it is one that has to be fetched and expires: to be set by who is made with one."""
         route = pool.route
         self.path = (route.absolute_form + urlsplit(upstream.base_url).path.rstrip("/")).encode()
         """What every request's target begins with."""
@@ -59,8 +62,10 @@ class UpstreamClient(ABC):
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.name}>"
 
-    def prepare(self) -> None:  # noqa: B027 - most have nothing to prepare
-        """The configuration is in force: what a first request would wait for may be fetched now."""
+    def prepare(self) -> None:
+        """The configuration is in force: what a first request would wait for is fetched now."""
+        if self.renewing is not None:
+            self.renewing.prepare()
 
     @abstractmethod
     def send(self, call: Call, model: str) -> Awaitable[Exchange]:

@@ -20,6 +20,8 @@ LEVELS: Final = {"debug": logging.DEBUG, "info": logging.INFO, "warning": loggin
 MASK: Final = "[masked]"
 MAX_MESSAGE_CHARACTERS: Final = 8192
 _QUEUE_RECORDS: Final = 10_000
+_LIBRARIES_OF_CLOUDS: Final = ("azure", "botocore", "google", "msal", "requests", "urllib3")
+"""Their debug lines hold session tokens and assertions."""
 
 _SECRET = re.compile(
     r"""
@@ -96,6 +98,8 @@ def start(level: str) -> QueueListener:
     root.setLevel(LEVELS[level])
     # aiohttp tells of each malformed request with a traceback; that is the client's fault and only noise here.
     logging.getLogger("aiohttp.access").disabled = True
+    for library in _LIBRARIES_OF_CLOUDS:
+        logging.getLogger(library).setLevel(logging.WARNING)
     logging.captureWarnings(True)
     logging.raiseExceptions = False
     listener = QueueListener(records, writer)

@@ -21,7 +21,8 @@ from prometheus_client.process_collector import ProcessCollector
 from prometheus_client.registry import Collector
 
 from gateway_proxy.inference.standing import Binding
-from gateway_proxy.telemetry import routing_metrics
+from gateway_proxy.providers.client import UpstreamClient
+from gateway_proxy.telemetry import credential_metrics, routing_metrics
 from gateway_proxy.telemetry.billing_metrics import BillingMetrics
 from gateway_proxy.telemetry.series import Series, UpstreamSeries
 from gateway_proxy.telemetry.store_metrics import StoreMetrics
@@ -71,6 +72,8 @@ class Metrics(Collector):
         self.store = StoreMetrics()
         self.bindings: Callable[[], Collection[Binding]] = tuple
         """Those of the configuration in force."""
+        self.clients: Callable[[], Collection[UpstreamClient]] = tuple
+        """The same bindings' clients."""
         self.billing = BillingMetrics()
         self.open_streams: Callable[[], int] = lambda: 0
         self.audit_dropped: Callable[[], int] = lambda: 0
@@ -115,6 +118,7 @@ class Metrics(Collector):
         yield from self._collect_requests()
         yield from self._collect_upstreams()
         yield from routing_metrics.collect(self._upstreams, self.bindings())
+        yield from credential_metrics.collect(self.clients())
         yield from self._collect_process()
         yield from self._collect_config()
         if self.certificate.loads:

@@ -10,7 +10,20 @@ FIRST_BYTE_BOUNDS: Final = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10
 """In seconds. An answer takes from a tenth of a second to ten minutes; its first byte seldom over two."""
 
 _FAILURES: Final = frozenset(
-    {"401", "403", "404", "429", "501", "5xx", "AddressRefused", "Connect", "Timeout", "Protocol", "Reset"}
+    {
+        "401",
+        "403",
+        "404",
+        "429",
+        "501",
+        "5xx",
+        "AddressRefused",
+        "Connect",
+        "Credential",
+        "Timeout",
+        "Protocol",
+        "Reset",
+    }
 )
 
 
