@@ -3,6 +3,7 @@
 Others rely on them: scripts find a gateway's children by these names.
 """
 
+import hashlib
 from collections.abc import Mapping
 from typing import Final
 
@@ -31,6 +32,18 @@ DEVELOPER_KEY_TYPE: Final = f"{PREFIX}developer-key"
 ADMIN_KEY_TYPE: Final = f"{PREFIX}admin-key"
 KEY_TYPES: Final = (DEVELOPER_KEY_TYPE, ADMIN_KEY_TYPE)
 """Of Secrets that belong to a gateway by their label, and to which no reference leads."""
+
+TOKENS_DIRECTORY: Final = "/var/run/secrets/claude-gateway.dev/tokens"
+"""In pods: a directory for each audience that their service account needs a token of."""
+
+
+def token_directory(audience: str) -> str:
+    return f"{TOKENS_DIRECTORY}/{hashlib.sha256(audience.encode()).hexdigest()[:16]}"
+
+
+def token_file(audience: str) -> str:
+    """Where the pods' token of an audience lies."""
+    return f"{token_directory(audience)}/token"
 
 
 def config_secret(gateway: str, part: int = 0) -> str:

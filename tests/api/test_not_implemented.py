@@ -36,6 +36,11 @@ def _paths(case: str) -> list[str]:
         "gatewaydeployment/accepted-store-embedded",
         "providerbinding/accepted-smallest",
         "providerbinding/accepted-anthropic-oauth-token",
+        "providerbinding/accepted-anthropic-workload-identity",
+        "providerbinding/accepted-bedrock-bearer-token",
+        "providerbinding/accepted-claude-platform-aws-access-key",
+        "providerbinding/accepted-foundry-entra",
+        "providerbinding/accepted-vertex-ai-impersonation",
         "providerbinding/accepted-listed-models-only",
         "gatewaypolicy/accepted-smallest",
         "gatewaypolicy/accepted-deny",
@@ -49,8 +54,7 @@ def test_nothing_to_say(case: str) -> None:
 @pytest.mark.parametrize(
     ("case", "paths"),
     [
-        ("providerbinding/accepted-anthropic-workload-identity", ["spec.anthropic.workloadIdentity"]),
-        ("providerbinding/accepted-bedrock-bearer-token", ["spec.bedrock", "spec.type"]),
+        ("providerbinding/accepted-everything", ["spec.pricing"]),
         ("gatewaypolicy/accepted-everything", ["spec.spendLimits"]),
     ],
 )

@@ -84,6 +84,73 @@ def test_a_secret_that_is_elsewhere_is_taken_as_there(tmp_path: Path) -> None:
     assert "claude/anthropic" in next(yaml.safe_load_all(result.stdout))["upstreams"][0]["name"]
 
 
+CLOUDS = {
+    "Bedrock": ("bedrock", "{region: eu-central-1, accessKeySecretRef: {name: aws}}"),
+    "ClaudePlatformAWS": (
+        "claudePlatformAWS",
+        "{region: us-east-1, workspaceID: w, accessKeySecretRef: {name: aws}}",
+    ),
+    "VertexAI": ("vertexAI", "{projectID: p, region: global, serviceAccountSecretRef: {name: google}}"),
+    "Foundry": (
+        "foundry",
+        "{resource: r, entra: {tenantID: t, clientID: c, clientSecretRef: {name: entra, key: secret}}}",
+    ),
+}
+GOOGLE = json.dumps({"type": "authorized_user", "client_id": "c", "client_secret": CANARY, "refresh_token": CANARY})
+CLOUD_SECRETS = {
+    "aws": {"accessKeyID": "AKIDEXAMPLE", "secretAccessKey": CANARY},
+    "google": {"key.json": GOOGLE},
+    "entra": {"secret": CANARY},
+}
+
+
+def _clouds(*, secrets: bool) -> dict[str, str]:
+    files = {
+        f"{kind}.yaml": BINDING_OF.format(name=kind.lower(), type=kind, member=member, spec=spec)
+        for kind, (member, spec) in CLOUDS.items()
+    }
+    if secrets:
+        documents = (
+            {
+                "apiVersion": "v1",
+                "kind": "Secret",
+                "metadata": {"name": name, "namespace": "claude"},
+                "stringData": data,
+            }
+            for name, data in CLOUD_SECRETS.items()
+        )
+        files["secrets.yaml"] = yaml.safe_dump_all(documents)
+    return {"gateway.yaml": GATEWAY} | files
+
+
+BINDING_OF = """
+apiVersion: claude-gateway.dev/v1alpha1
+kind: ProviderBinding
+metadata: {{name: {name}, namespace: claude}}
+spec:
+  gatewayRefs: [{{name: corp}}]
+  type: {type}
+  {member}: {spec}
+"""
+
+
+def test_every_provider_with_its_secrets_masked(tmp_path: Path) -> None:
+    result = running.run("render", write(tmp_path, _clouds(secrets=True)))
+    assert result.returncode == 0, result.stderr
+    configuration, *objects = yaml.safe_load_all(result.stdout)
+    assert {each["type"] for each in configuration["upstreams"]} == set(CLOUDS)
+    masked = next(each for each in objects if each["metadata"]["name"] == "corp-credentials")
+    assert "claude/bedrock, claude/claudeplatformaws, claude/foundry, claude/vertexai" in str(masked["stringData"])
+    assert CANARY not in result.stdout + result.stderr
+
+
+def test_every_provider_whose_secret_is_elsewhere(tmp_path: Path) -> None:
+    result = running.run("render", write(tmp_path, _clouds(secrets=False)))
+    assert result.returncode == 0, result.stderr
+    assert result.stderr.count("warning: ") == len(CLOUDS)
+    assert {each["type"] for each in next(yaml.safe_load_all(result.stdout))["upstreams"]} == set(CLOUDS)
+
+
 def test_a_gateway_that_cannot_be_compiled(tmp_path: Path) -> None:
     result = running.run("render", write(tmp_path, SMALLEST | {"gateway.yaml": GATEWAY + "  nonsense: 1\n"}))
     assert result.returncode == 1

@@ -96,37 +96,6 @@ def test_an_oauth_token_and_an_address_of_its_own() -> None:
     assert upstream.timeouts.idle_seconds == 1.5
 
 
-@pytest.mark.parametrize(
-    "spec",
-    [
-        {"type": "Bedrock", "bedrock": {"region": "eu-central-1", "accessKeySecretRef": {"name": "anthropic"}}},
-        {"type": "VertexAI", "vertexAI": {"projectID": "corp-ml", "region": "global", "podIdentity": {}}},
-        {"type": "Foundry", "foundry": {"resource": "corp-eu", "apiKeySecretRef": KEY_REF}},
-        {
-            "type": "ClaudePlatformAWS",
-            "claudePlatformAWS": {"region": "us-east-1", "workspaceID": "wrkspc_1", "apiKeySecretRef": KEY_REF},
-        },
-        {
-            "anthropic": {
-                "workloadIdentity": {
-                    "organizationID": "6f1c9f0e-6a3e-4c0e-9d5b-0f6f4b7a1c2d",
-                    "federationRuleID": "fdrl_1",
-                    "serviceAccountID": "svac_1",
-                }
-            }
-        },
-    ],
-)
-def test_providers_of_later_versions_are_left_out_with_one_warning(spec: dict[str, Any]) -> None:
-    result = compiled(binding("other", **spec), binding(), policy(), secret())
-    assert result.configuration is not None
-    assert [upstream.name for upstream in result.configuration.upstreams] == ["claude/anthropic"]
-    findings = [finding for finding in result.findings if finding.ref.name == "other"]
-    assert findings
-    assert {(finding.reason, finding.severity) for finding in findings} == {("NotImplemented", Severity.WARNING)}
-    assert len({finding.path for finding in findings}) == len(findings)
-
-
 def test_a_broken_binding_leaves_the_others_standing() -> None:
     result = compiled(binding("broken", type="Antropic"), binding(), policy(), secret())
     assert result.configuration is not None

@@ -2,6 +2,7 @@
 
 import base64
 import copy
+import json
 import random
 from collections.abc import Callable
 from typing import Any
@@ -41,6 +42,13 @@ GITHUB: dict[str, Any] = {
     "audience": "https://claude.corp.example",
     "rules": [{"match": {"repository_owner": "corp", "environment": "prod"}, "user": "ci:{repository}"}],
 }
+VERTEX: dict[str, Any] = {
+    "projectID": "corp-ml",
+    "region": "global",
+    "serviceAccountSecretRef": {"name": "google"},
+}
+GOOGLE = json.dumps({"type": "authorized_user", "client_id": "c", "client_secret": CANARY, "refresh_token": CANARY})
+IDENTITY = {"organizationID": "org", "federationRuleID": "fdrl_1", "serviceAccountID": "svac_1"}
 FOREIGN = [{"name": "corp", "namespace": "claude"}]
 
 
@@ -65,7 +73,9 @@ def world() -> Snapshot:
         binding("spare", priority=10),
         binding("far", namespace="team-a", refs=FOREIGN),
         binding("both", refs=[{"name": "corp"}, {"name": "other"}], priority=10),
-        binding("cloud", type="Bedrock", bedrock={"region": "eu-central-1", "accessKeySecretRef": {"name": "aws"}}),
+        binding("aws", type="Bedrock", bedrock={"region": "eu-central-1", "accessKeySecretRef": {"name": "aws"}}),
+        binding("google", type="VertexAI", vertexAI=VERTEX),
+        binding("tokens", anthropic={"workloadIdentity": IDENTITY}),
         policy("base-one", age=1, settings={"permissions": {"deny": ["A"]}, "env": {"X": "1"}}),
         policy("base-two", age=2, availableModels=["claude-opus-5", "claude-nothing"]),
         policy("contractors", age=3, priority=9, matches=[{"groups": ["contractors"]}], access="Deny"),
@@ -85,6 +95,8 @@ def world() -> Snapshot:
         key("a", groups="ci", expires="1970-01-02T00:00:00Z", created=0),
         key("b", user="bob", groups="dev", expires="1970-01-02T00:00:00Z"),
         key("c", groups="root", expires="1970-01-02T00:00:00Z"),
+        secret("aws", accessKeyID="AKIDEXAMPLE", secretAccessKey=CANARY),
+        secret("google", **{"key.json": GOOGLE}),
         secret("okta", client_secret=CANARY + "-okta"),
         secret("db", url=f"postgresql://gateway:{CANARY}@db/gateway"),
         ConfigMap(namespace="claude", name="ca", data={"ca.crt": PEM}),
@@ -125,7 +137,7 @@ def bytes_of(result: Compiled) -> bytes:
 def test_the_world_compiles() -> None:
     result = compile_gateway(WORLD, CORP)
     assert result.configuration is not None
-    assert len(result.configuration.upstreams) == 4
+    assert len(result.configuration.upstreams) == 7
     assert len(result.configuration.policies) == 4
     assert len(result.configuration.developer_keys) == 2
     errors = [finding for finding in result.findings if finding.severity is Severity.ERROR]

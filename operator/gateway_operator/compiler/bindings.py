@@ -1,71 +1,74 @@
 """ProviderBindings → upstreams, their models resolved."""
 
-from typing import Literal
+from typing import Any
+from urllib.parse import urlsplit
 
-from gateway_config.canonical import sha256_hex
-from gateway_config.contract import Egress, Health, StaticCredential, Timeouts, Upstream
+from gateway_config.contract import Egress, Health, Timeouts, Upstream
 from gateway_operator.api.v1alpha1 import ProviderBinding
 from gateway_operator.api.v1alpha1.conditions import Reason
 from gateway_operator.api.v1alpha1.provider_binding import ProviderBindingSpec
-from gateway_operator.api.v1alpha1.providers import Anthropic
-from gateway_operator.api.v1alpha1.references import SecretKeyRef
 from gateway_operator.compiler.catalogue import Catalogue
-from gateway_operator.compiler.findings import Finding, error, warning
+from gateway_operator.compiler.findings import Finding, warning
 from gateway_operator.compiler.inventory import Checked, validated
-from gateway_operator.compiler.references import UnresolvedError, Values
+from gateway_operator.compiler.providers import ROOMS, Keyring, Room, UnusableError
+from gateway_operator.compiler.references import Values, host_of
 from gateway_operator.compiler.snapshot import ObjectRef
 from gateway_operator.compiler.urls import plain_http_finding, url_finding
-
-DEFAULT_BASE_URL = "https://api.anthropic.com"
-_BASE_URL = "spec.anthropic.baseURL"
-CredentialKind = Literal["ApiKey", "OAuthToken"]
 
 
 class CompiledBinding:
     """What became of one binding: an upstream with its credential's values, or None and the findings that say why."""
 
-    __slots__ = ("credentials", "findings", "ref", "upstream")
+    __slots__ = ("credentials", "findings", "ref", "token_audiences", "upstream")
 
     def __init__(self, ref: ObjectRef) -> None:
         self.ref = ref
         self.upstream: Upstream | None = None
         self.credentials: dict[str, str] = {}
         """For the credentials file."""
+        self.token_audiences: tuple[str, ...] = ()
+        """Of the service account's tokens that it needs pods to have."""
         self.findings: list[Finding] = []
 
 
 def compile_binding(
-    checked: Checked[ProviderBinding], *, values: Values, catalogue: Catalogue, egress: Egress
+    checked: Checked[ProviderBinding], *, values: Values, catalogue: Catalogue, egress: Egress, pods: bool = True
 ) -> CompiledBinding:
-    """One valid binding of this gateway."""
+    """One valid binding of this gateway. `pods`: whether it runs in pods, which get their service account's tokens."""
     result = CompiledBinding(checked.ref)
     spec = validated(checked).spec
-    if spec.anthropic is None:
-        _leave_out(result, checked, "spec.type", f"{spec.type} is not served by this version: the binding is left out")
-        return result
-    base_url = (spec.anthropic.base_url or DEFAULT_BASE_URL).rstrip("/")
+    room = ROOMS[spec.type]
+    member = room.member(spec)
+    place = room.place(member)
+    base_url = place.base_url.rstrip("/")
     models, findings = _models(checked.ref, spec, catalogue)
     result.findings += findings
-    refused = url_finding(checked.ref, _BASE_URL, base_url, egress)
+    path = f"{room.path}.baseURL"
+    refused = url_finding(checked.ref, path, base_url, egress)
     if refused is not None:
         result.findings.append(refused)
         return result
-    insecure = plain_http_finding(checked.ref, _BASE_URL, base_url, "the credential and every prompt")
-    if insecure is not None:
-        result.findings.append(insecure)
-    found = _credential(result, checked, spec.anthropic, base_url=base_url, values=values)
-    if found is None:
+    insecure = plain_http_finding(checked.ref, path, base_url, "the credential and every prompt")
+    result.findings += [finding for finding in (insecure, _incomplete(room, checked.ref, path, base_url)) if finding]
+    keyring = Keyring(ref=checked.ref, values=values, egress=egress, base_url=base_url, pods=pods)
+    try:
+        credential = room.credential(member, keyring)
+    except UnusableError as problem:
+        result.findings.append(problem.finding(checked.ref))
         return result
-    kind, value = found
-    name = f"{checked.ref.namespace}/{checked.ref.name}"
-    result.credentials = {name: value}
+    result.findings += keyring.findings
+    result.credentials = keyring.kept
+    result.token_audiences = tuple(keyring.audiences)
     result.upstream = Upstream(
-        name=name,
-        type="Anthropic",
+        name=f"{checked.ref.namespace}/{checked.ref.name}",
+        type=spec.type.value,
         priority=spec.priority,
         weight=spec.weight,
         base_url=base_url,
-        credential=StaticCredential(kind=kind, name=name, sha256=sha256_hex(value.encode())),
+        region=place.region,
+        project_id=place.project_id,
+        workspace_id=place.workspace_id,
+        credential=credential,
         models=models,
         timeouts=Timeouts(
             connect_seconds=spec.timeouts.connect.seconds,
@@ -81,36 +84,13 @@ def compile_binding(
     return result
 
 
-def _credential(
-    result: CompiledBinding,
-    checked: Checked[ProviderBinding],
-    anthropic: Anthropic,
-    *,
-    base_url: str,
-    values: Values,
-) -> tuple[CredentialKind, str] | None:
-    credentials: tuple[tuple[str, SecretKeyRef | None, CredentialKind], ...] = (
-        ("apiKeySecretRef", anthropic.api_key_secret_ref, "ApiKey"),
-        ("oauthTokenSecretRef", anthropic.oauth_token_secret_ref, "OAuthToken"),
-    )
-    for field, ref, kind in credentials:
-        if ref is None:
-            continue
-        try:
-            return kind, values.credential(checked.ref.namespace, ref, url=base_url)
-        except UnresolvedError as problem:
-            path = f"spec.anthropic.{field}"
-            result.findings.append(error(checked.ref, path, problem.reason, str(problem), condition="ResolvedRefs"))
-            return None
-    message = "workload identity is not served by this version: the binding is left out"
-    _leave_out(result, checked, "spec.anthropic.workloadIdentity", message)
+def _incomplete(room: Room[Any], ref: ObjectRef, path: str, base_url: str) -> Finding | None:
+    """A warning where an address at one of the provider's own hosts lacks the path that all of them have."""
+    for suffix, complete in room.complete_path.items():
+        if host_of(base_url).endswith(suffix) and not urlsplit(base_url).path:
+            message = f"every request to {host_of(base_url)} fails without {complete}: write {base_url}{complete}"
+            return warning(ref, path, Reason.BASE_URL_INCOMPLETE, message)
     return None
-
-
-def _leave_out(result: CompiledBinding, checked: Checked[ProviderBinding], path: str, message: str) -> None:
-    """Says so once: validation may have warned of the same field."""
-    if all(finding.path != path for finding in checked.findings):
-        result.findings.append(warning(checked.ref, path, Reason.NOT_IMPLEMENTED, message))
 
 
 def _models(ref: ObjectRef, spec: ProviderBindingSpec, catalogue: Catalogue) -> tuple[dict[str, str], list[Finding]]:

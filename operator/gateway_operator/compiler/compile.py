@@ -53,6 +53,8 @@ class Compiled:
     """None when the gateway itself is broken, refused or absent."""
     credentials: dict[str, str] = field(default_factory=dict, repr=False)
     """Credential values by the names the configuration gives them."""
+    token_audiences: tuple[str, ...] = ()
+    """Of the tokens of their service account that pods need as files. Sorted."""
     findings: tuple[Finding, ...] = ()
     """Sorted. Findings on the gateway and on every object that refers to it."""
     sources: Sources = Sources()
@@ -119,9 +121,10 @@ def _compile(inventory: Inventory, ref: ObjectRef, store_default: StoreDefault) 
     findings += problems
     findings += gateway_url_findings(gateway, ref, egress)
 
+    pods = store_default == "None"
     attached = _attached(inventory.bindings.values(), checked, inventory, findings)
     bindings = [
-        compile_binding(each, values=inventory.values, catalogue=catalogue, egress=egress)
+        compile_binding(each, values=inventory.values, catalogue=catalogue, egress=egress, pods=pods)
         if each.object
         else _broken(each)
         for each in attached
@@ -181,6 +184,7 @@ def _compile(inventory: Inventory, ref: ObjectRef, store_default: StoreDefault) 
             **store.credentials,
             **header_values,
         },
+        token_audiences=tuple(sorted({audience for each in bindings for audience in each.token_audiences})),
         findings=tuple(sorted(set(findings))),
         sources=Sources(
             policies=policies.statements,

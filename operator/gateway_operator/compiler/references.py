@@ -100,6 +100,14 @@ class Values:
             raise UnresolvedError(Reason.SECRET_INVALID, f"{what}, key {key}, is empty")
         return value
 
+    def has(self, namespace: str, name: str, key: str) -> bool:
+        """Whether the Secret has the key. Raises UnresolvedError where there is no such Secret."""
+        return key in self._secret(namespace, name).data
+
+    def check_url(self, namespace: str, name: str, url: str) -> None:
+        """Whether a Secret's value may go to the host of `url`. Raises UnresolvedError."""
+        _check_host(self._secret(namespace, name), host_of(url))
+
     def check_host(self, namespace: str, name: str, host: str) -> None:
         """Whether a Secret's value may go to a host that is part of the value, and so is not told. Raises
         UnresolvedError."""

@@ -5,10 +5,7 @@ cannot be resolved stays, without it: it refuses us, and who is signed in goes o
 account nobody's groups are known, so the gateway has no configuration then, and the last one stays.
 """
 
-import base64
-import binascii
 import json
-import re
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
@@ -19,11 +16,10 @@ from gateway_operator.api.v1alpha1 import GatewayDeployment
 from gateway_operator.api.v1alpha1.conditions import Reason
 from gateway_operator.api.v1alpha1.identity import OIDCProvider, TokenEndpointAuthMethod
 from gateway_operator.compiler.findings import Finding, error, warning
+from gateway_operator.compiler.providers.google_credentials import TOKEN_URL, is_private_key
 from gateway_operator.compiler.references import UnresolvedError, Values
 from gateway_operator.compiler.snapshot import ObjectRef
 
-GOOGLE_TOKEN_URL: Final = "https://oauth2.googleapis.com/token"  # noqa: S105  # an address
-"""Where a service account's key is used; the key itself is never sent."""
 SERVICE_ACCOUNT_KEY: Final = "key.json"
 
 _DEFAULT_SCOPES: Final = ("openid", "profile", "email", "offline_access")
@@ -45,7 +41,6 @@ _OURS: Final = frozenset(
     }
 )
 """Parameters of the authorization request that the sign-in stands on."""
-_PRIVATE_KEY: Final = re.compile(r"-----BEGIN PRIVATE KEY-----([A-Za-z0-9+/=\s]+)-----END PRIVATE KEY-----")
 _Method = Literal["client_secret_basic", "client_secret_post", "none"]
 _METHODS: Final[dict[TokenEndpointAuthMethod, _Method]] = {
     TokenEndpointAuthMethod.CLIENT_SECRET_BASIC: "client_secret_basic",
@@ -148,7 +143,7 @@ class _Compiling:
             return None
         ref = asked.service_account_secret_ref
         try:
-            text = self.values.text(self.ref.namespace, ref.name, ref.key or SERVICE_ACCOUNT_KEY, url=GOOGLE_TOKEN_URL)
+            text = self.values.text(self.ref.namespace, ref.name, ref.key or SERVICE_ACCOUNT_KEY, url=TOKEN_URL)
             _check_service_account(
                 text, f"Secret {self.ref.namespace}/{ref.name}, key {ref.key or SERVICE_ACCOUNT_KEY}"
             )
@@ -202,19 +197,8 @@ def _check_service_account(text: str, what: str) -> None:
     except (ValueError, RecursionError):
         key = None
     members = key if isinstance(key, dict) else {}
-    if not isinstance(members.get("client_email"), str) or not _is_private_key(members.get("private_key")):
+    if not isinstance(members.get("client_email"), str) or not is_private_key(members.get("private_key")):
         raise UnresolvedError(
             Reason.SECRET_INVALID,
             f"{what}, is not a service account's key in Google's JSON form, with client_email and private_key",
         )
-
-
-def _is_private_key(text: Any) -> bool:
-    """Checks the armour and that DER is inside, not the key."""
-    match = _PRIVATE_KEY.fullmatch(text.strip()) if isinstance(text, str) else None
-    if match is None:
-        return False
-    try:
-        return base64.b64decode("".join(match[1].split()), validate=True)[:1] == b"0"
-    except (binascii.Error, ValueError):
-        return False

@@ -8,15 +8,15 @@ from typing import Any
 from gateway_operator.compiler import Finding, ObjectRef, Secret, Snapshot
 
 PLACEHOLDER = b"not-in-these-files"
-_SHAPED = {
-    "urlSecretRef": ("", b"postgresql://gateway@not-in-these-files/gateway"),
-    "serviceAccountSecretRef": (
-        "key.json",
-        b'{"client_email": "not-in-these-files", "private_key": '
+_SHAPED: Mapping[str, Mapping[str, bytes]] = {
+    "urlSecretRef": {"": b"postgresql://gateway@not-in-these-files/gateway"},
+    "serviceAccountSecretRef": {
+        "key.json": b'{"type": "service_account", "client_email": "not-in-these-files", "private_key": '
         b'"-----BEGIN PRIVATE KEY-----\\nMAA=\\n-----END PRIVATE KEY-----"}',
-    ),
+    },
+    "accessKeySecretRef": {"accessKeyID": PLACEHOLDER, "secretAccessKey": PLACEHOLDER},
 }
-"""References whose value has a form of its own: the key where none is named, and a value of that form."""
+"""References whose values have a form or fixed keys: the keys where none is named, and what stands in them."""
 ELSEWHERE = frozenset({"SecretNotFound", "ConfigMapNotFound"})
 """Errors on a cluster, warnings about files: whoever keeps manifests in git keeps Secrets somewhere else."""
 _CERTIFICATES = "caRef"
@@ -34,9 +34,9 @@ def with_placeholders(snapshot: Snapshot, findings: Iterable[Finding]) -> Snapsh
             continue
         reference = _at(manifests.get(finding.ref, {}), finding.path)
         name, key = _members(reference)
-        fixed_key, value = _SHAPED.get(finding.path.rpartition(".")[2], ("", PLACEHOLDER))
-        if name and (key or fixed_key):
-            data.setdefault((finding.ref.namespace, name), {})[key or fixed_key] = value
+        for fixed_key, value in _SHAPED.get(finding.path.rpartition(".")[2], {"": PLACEHOLDER}).items():
+            if name and (key or fixed_key):
+                data.setdefault((finding.ref.namespace, name), {})[key or fixed_key] = value
     made = tuple(Secret(namespace=namespace, name=name, data=keys) for (namespace, name), keys in data.items())
     return replace(snapshot, secrets=snapshot.secrets + made)
 

@@ -1,0 +1,48 @@
+"""What the two providers on AWS share: keys that requests are signed with, a role that is assumed with them."""
+
+import json
+from typing import Final
+
+from gateway_config.contract import AWSCredential
+from gateway_operator.api.v1alpha1.conditions import Reason
+from gateway_operator.api.v1alpha1.references import SecretKeyRef, SecretRef
+from gateway_operator.compiler.providers.room import Keyring, UnusableError
+
+_NAMES: Final = ("accessKeyID", "secretAccessKey")
+_SESSION_TOKEN: Final = "sessionToken"  # noqa: S105  # a name
+_TEMPORARY: Final = "ASIA"
+"""What ids of temporary access keys begin with (IAM user guide, "Understanding unique ID prefixes")."""
+
+
+def sts_url(region: str) -> str:
+    """Where a role is assumed: the region's own address (IAM user guide, "AWS STS Regions and endpoints")."""
+    suffix = "amazonaws.com.cn" if region.startswith("cn-") else "amazonaws.com"
+    return f"https://sts.{region}.{suffix}"
+
+
+def signing_credential(
+    keyring: Keyring, path: str, ref: SecretRef | None, *, region: str, role_arn: str, external_id: str = ""
+) -> AWSCredential:
+    """`ref` None: the pod's own identity. Raises UnusableError."""
+    return AWSCredential(
+        access_key=None if ref is None else keyring.keep(_access_key(keyring, path, ref, region if role_arn else "")),
+        role_arn=role_arn or None,
+        external_id=external_id or None,
+    )
+
+
+def _access_key(keyring: Keyring, path: str, ref: SecretRef, role_region: str) -> str:
+    """The keys as JSON. `role_region`: where they are used to assume a role as well."""
+    if ref.key is not None:
+        message = f"{ref.key} is one key, and {' and '.join(_NAMES)} are read by these names: remove key"
+        raise UnusableError(f"{path}.key", Reason.SECRET_INVALID, message)
+    urls = [sts_url(role_region)] if role_region else []
+    wanted = [*_NAMES, _SESSION_TOKEN] if keyring.has(path, ref.name, _SESSION_TOKEN) else _NAMES
+    keys = {name: keyring.header_value(path, SecretKeyRef(name=ref.name, key=name), urls=urls) for name in wanted}
+    if keys["accessKeyID"].startswith(_TEMPORARY) and _SESSION_TOKEN not in keys:
+        message = (
+            f"Secret {keyring.ref.namespace}/{ref.name} holds a temporary access key without its {_SESSION_TOKEN}: "
+            f"add the key {_SESSION_TOKEN}, or take a key that lasts"
+        )
+        raise UnusableError(path, Reason.SECRET_KEY_NOT_FOUND, message)
+    return json.dumps(keys, sort_keys=True)

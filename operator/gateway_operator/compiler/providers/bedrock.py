@@ -1,0 +1,30 @@
+"""Amazon Bedrock: signed requests, or a Bedrock API key as bearer token."""
+
+from typing import Final
+
+from gateway_config.contract import Credential
+from gateway_operator.api.v1alpha1.providers import Bedrock
+from gateway_operator.compiler.providers.aws import signing_credential
+from gateway_operator.compiler.providers.room import Keyring, Place, Room
+
+
+def place(member: Bedrock) -> Place:
+    """The host is of one form in every partition, as Anthropic's own clients have it; `baseURL` names another one."""
+    default = f"https://bedrock-runtime.{member.region}.amazonaws.com"
+    return Place(base_url=member.base_url or default, region=member.region)
+
+
+def credential(member: Bedrock, keyring: Keyring) -> Credential:
+    if member.bearer_token_secret_ref is not None:
+        return keyring.static(f"{ROOM.path}.bearerTokenSecretRef", member.bearer_token_secret_ref, "BearerToken")
+    return signing_credential(
+        keyring,
+        f"{ROOM.path}.accessKeySecretRef",
+        member.access_key_secret_ref,
+        region=member.region,
+        role_arn=member.role_arn,
+        external_id=member.external_id,
+    )
+
+
+ROOM: Final[Room[Bedrock]] = Room(name="bedrock", attribute="bedrock", place=place, credential=credential)

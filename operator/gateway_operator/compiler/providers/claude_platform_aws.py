@@ -1,0 +1,30 @@
+"""Claude Platform on AWS: signed requests, or an API key."""
+
+from typing import Final
+
+from gateway_config.contract import Credential
+from gateway_operator.api.v1alpha1.providers import ClaudePlatformAWS
+from gateway_operator.compiler.providers.aws import signing_credential
+from gateway_operator.compiler.providers.room import Keyring, Place, Room
+
+
+def place(member: ClaudePlatformAWS) -> Place:
+    default = f"https://aws-external-anthropic.{member.region}.api.aws"
+    return Place(base_url=member.base_url or default, region=member.region, workspace_id=member.workspace_id)
+
+
+def credential(member: ClaudePlatformAWS, keyring: Keyring) -> Credential:
+    if member.api_key_secret_ref is not None:
+        return keyring.static(f"{ROOM.path}.apiKeySecretRef", member.api_key_secret_ref, "ApiKey")
+    return signing_credential(
+        keyring,
+        f"{ROOM.path}.accessKeySecretRef",
+        member.access_key_secret_ref,
+        region=member.region,
+        role_arn=member.role_arn,
+    )
+
+
+ROOM: Final[Room[ClaudePlatformAWS]] = Room(
+    name="claudePlatformAWS", attribute="claude_platform_aws", place=place, credential=credential
+)
