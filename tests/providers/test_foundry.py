@@ -8,6 +8,7 @@ from tests.standins import messages
 from tests.standins.foundry import API_KEY, FoundryStandIn
 from tests.standins.gateway import Gateway
 from tests.standins.raw_client import fetch
+from tests.standins.upstream import stream
 
 BODY = (
     b'{ "model" : "claude-haiku-4-5-20251001",\n "max_tokens": 64, "temperature": 1.0,'
@@ -116,3 +117,27 @@ def test_a_new_key_is_used_by_the_next_request(gateway: Gateway, foundry: Foundr
     foundry.expected = [foundry.expected[0].api_key("foundry-key-rotated")]
     gateway.messages(BODY)
     assert [one.header("x-api-key") for one in foundry.requests] == [API_KEY, "foundry-key-rotated"]
+
+
+STREAMED = BODY.replace(b'"max_tokens"', b'"stream": true, "max_tokens"')
+CANARY = "resource corp-eu-canary of subscription 6d1c"
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        messages.event("error", {"type": "error", "error": {"type": "overloaded_error", "message": CANARY}}),
+        b'data: {"error": {"code": 429, "message": "%b"}}\n\n' % CANARY.encode(),
+    ],
+)
+def test_a_failure_inside_of_a_stream_says_nothing_of_the_resource(
+    gateway: Gateway, foundry: FoundryStandIn, told: bytes
+) -> None:
+    events = messages.events()
+    foundry.script(*stream([*events[:3], told, *events[3:]]))
+    answer = gateway.messages(STREAMED)
+    assert answer.body.startswith(b"".join(events[:3]) + b"event: error\n")
+    assert answer.body.count(b"event: ") == 4
+    assert CANARY not in f"{answer.headers}{answer.body!r}"
+    assert gateway.audit_of(answer)["outcome"] != "completed"
+    assert CANARY in gateway.log_text()

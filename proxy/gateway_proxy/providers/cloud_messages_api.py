@@ -1,5 +1,6 @@
 """The Messages API in other companies' clouds: what they want otherwise than Anthropic's own API does."""
 
+from collections.abc import Awaitable
 from typing import ClassVar, Final
 
 import msgspec
@@ -7,6 +8,9 @@ import msgspec
 from gateway_proxy.inference.body import Members
 from gateway_proxy.providers.client import Call
 from gateway_proxy.providers.messages_api import HeaderChoice, MessagesAPIUpstream
+from gateway_proxy.providers.streamed_errors import StreamedErrors
+from gateway_proxy.upstream.exchange import Exchange
+from gateway_proxy.upstream.head import ResponseHead
 
 VERSION: Final = b"anthropic-version: 2023-06-01"
 """Sent where the client names none: Anthropic's SDKs have it on every request to a cloud."""
@@ -26,6 +30,17 @@ class CloudMessagesAPIUpstream(MessagesAPIUpstream):
 
     # It names a workspace at Anthropic, which no cloud knows.
     choice: ClassVar[HeaderChoice] = HeaderChoice(b"anthropic-workspace-id")
+
+    def send(self, call: Call, model: str) -> Awaitable[Exchange]:
+        sent = super().send(call, model)
+        return self._watched(sent) if call.stream else sent
+
+    async def _watched(self, sent: Awaitable[Exchange]) -> Exchange:
+        exchange = await sent
+        head = exchange.head
+        if head is not None and head.status == 200 and _is_plain_events(head):
+            exchange.decode_with(StreamedErrors(self.name), head.with_headers())
+        return exchange
 
     def body(self, call: Call, model: str) -> bytes:
         members = call.members
@@ -58,3 +73,10 @@ def profile(members: Members) -> bytes | None:
     except ValueError:
         return None
     return text.encode() if text.isascii() and text.isprintable() and " " not in text else None
+
+
+def _is_plain_events(head: ResponseHead) -> bool:
+    content_type = head.get(b"content-type")
+    if content_type is None or not content_type.lower().startswith(b"text/event-stream"):
+        return False
+    return head.get(b"content-encoding") in (None, b"identity")

@@ -49,9 +49,6 @@ class FixedLine:
             raise ValueError(f"the credential of {upstream.name} is empty or holds characters that no header can carry")
         self.current = before + value.encode()
 
-    def prepare(self) -> None:
-        pass
-
     async def get(self) -> bytes:
         return self.current
 
@@ -68,10 +65,9 @@ class MessagesAPIUpstream(UpstreamClient):
         """A credential whose value is no header line is for an `authorization` of the provider's own."""
         super().__init__(upstream, pool)
         self.credential = credential
+        if isinstance(credential, Renewing):
+            self.renewing = credential
         self._prefixes: dict[bytes, bytes] = {}
-
-    def prepare(self) -> None:
-        self.credential.prepare()
 
     def send(self, call: Call, model: str) -> Awaitable[Exchange]:
         body = self.body(call, model)
