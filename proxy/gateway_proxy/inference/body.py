@@ -2,15 +2,19 @@
 
 import json
 import re
-from typing import Any, Final
+from collections.abc import Mapping, Sequence
+from typing import Any, Final, NamedTuple
 
 import msgspec
 from pydantic_core import SchemaValidator, ValidationError, core_schema
 
 from gateway_proxy import errors
 
-ROUTING_MEMBERS: Final = frozenset({"model", "stream", "max_tokens", "tags"})
-"""Members that the gateway acts on. Each must be spelled in one way only, or an upstream could read another value."""
+UNEQUIVOCAL_MEMBERS: Final = frozenset(
+    {"model", "stream", "max_tokens", "tags", "anthropic_version", "anthropic_beta", "user_profile_id"}
+)
+"""Members that the gateway acts on or that a provider writes. Each must be spelled in one way only, or an upstream
+could read another value."""
 MAX_MEMBERS: Final = 1000
 """Top-level members of a request; real ones have about twenty."""
 
@@ -47,7 +51,7 @@ class Members:
 
     __slots__ = ("_places", "_values", "body")
 
-    def __init__(self, body: bytes, values: dict[str, msgspec.Raw], places: "dict[str, _Place] | None") -> None:
+    def __init__(self, body: bytes, values: dict[str, msgspec.Raw], places: "list[_Place] | None") -> None:
         self.body = body
         self._values = values
         self._places = places
@@ -88,53 +92,64 @@ class Members:
 
     def with_model(self, name: str) -> bytes:
         """The body with another model's name, everything else byte for byte."""
-        return self.replaced({"model": msgspec.json.encode(name)})
+        return self.edited({"model": msgspec.json.encode(name)})
 
-    def replaced(self, changes: dict[str, bytes | None]) -> bytes:
-        """The body with the values of the named members replaced, or the members cut out (None).
+    def edited(self, changes: Mapping[str, bytes | None], added: Sequence[tuple[str, bytes]] = ()) -> bytes:
+        """The body with the values of the named members replaced, or the members cut out (None) with a comma each, and
+        with members added behind the last one. Values are JSON. Everything else stays byte for byte.
 
-        Everything else stays byte for byte. A name that is not in the body is passed over.
+        A name that is not in the body is passed over; one that stands in it more than once is changed wherever it
+        stands. Raises ValueError for a member to be added that the body holds and keeps.
         """
         places = self._places
         if places is None:
             places = self._places = _compact_places(self._values)
-        body = bytes(self.body)
+        body = self.body
         parts: list[bytes] = []
         position = 0
-        ordered = sorted((places[name], change) for name, change in changes.items() if name in places)
-        names_left = len(places)
-        for place, change in ordered:
-            if change is not None:
-                parts += (body[position : place.value], change)
-                position = place.end
+        kept: int | None = None  # where the last member that stays ends
+        cut: int | None = None  # where the first of those to be cut begins that stand before this one
+        end = 0
+        for name, key, value, end in places:
+            change = changes.get(name, b"")
+            if change is None:
+                cut = key if cut is None else cut
                 continue
-            names_left -= 1
-            if place.following is not None:
-                parts.append(body[position : place.key])
-                position = place.following
-            else:
-                # The last member: the comma before it goes, unless nothing is left before it.
-                kept = b"".join([*parts, body[position : place.key]])
-                trimmed = kept.rstrip(b" \t\n\r")
-                parts = [trimmed[:-1] if trimmed.endswith(b",") else kept]
-                position = place.end
+            if cut is not None:
+                parts.append(body[position:cut])
+                position, cut = key, None
+            if change:
+                parts += (body[position:value], change)
+                position = end
+            kept = end
+        if cut is not None:
+            # With the comma before them, where there is one.
+            parts.append(body[position : kept or cut])
+            position = end
+        if added:
+            comma = b","
+            if kept is None:
+                start = body.index(b"{") + 1
+                parts, position, comma = [body[:start]], max(start, position), b""
+            elif kept > position:
+                parts.append(body[position:kept])
+                position = kept
+            for name, addition in added:
+                if name in self._values and changes.get(name, b"") is not None:
+                    raise ValueError(f"the body has a member {name} already")
+                parts += (comma, msgspec.json.encode(name), b":", addition)
+                comma = b","
         parts.append(body[position:])
         return b"".join(parts)
 
 
-class _Place:
-    """Offsets of one member: its key's quotation mark, its value, the value's end, the next member's key."""
+class _Place(NamedTuple):
+    """One member, and the offsets of its key's quotation mark, its value and the value's end."""
 
-    __slots__ = ("end", "following", "key", "value")
-
-    def __init__(self, key: int, value: int, end: int, following: int | None) -> None:
-        self.key = key
-        self.value = value
-        self.end = end
-        self.following = following
-
-    def __lt__(self, other: "_Place") -> bool:
-        return self.key < other.key
+    name: str
+    key: int
+    value: int
+    end: int
 
 
 def scan(body: bytes) -> Members:
@@ -179,28 +194,25 @@ def _values_of(body: bytes) -> dict[str, msgspec.Raw]:
         raise errors.invalid_request(f"the request body is not valid JSON: {error}", reason="BodyNotJSON") from None
 
 
-def _compact_places(values: dict[str, msgspec.Raw]) -> dict[str, _Place]:
-    places: dict[str, _Place] = {}
+def _compact_places(values: dict[str, msgspec.Raw]) -> list[_Place]:
+    places: list[_Place] = []
     position = 1
-    previous: _Place | None = None
     for name, raw in values.items():
-        if previous is not None:
-            previous.following = position
-        value = position + len(name.encode()) + 3
+        value = position + (len(name) if name.isascii() else len(name.encode())) + 3
         end = value + len(memoryview(raw))
-        previous = places[name] = _Place(position, value, end, None)
+        places.append(_Place(name, position, value, end))
         position = end + 1
     return places
 
 
-def _walked(body: bytes, values: dict[str, msgspec.Raw]) -> dict[str, _Place]:
+def _walked(body: bytes, values: dict[str, msgspec.Raw]) -> list[_Place]:
     """The same for a body of any form, known to be valid JSON. Raises GatewayError 400 on an unclear spelling.
 
     Latin-1 makes byte offsets and character offsets one; what is no ASCII can only be inside strings.
     """
     text = body.decode("latin-1")
-    places: dict[str, _Place] = {}
-    previous: _Place | None = None
+    places: list[_Place] = []
+    seen: set[str] = set()
     position = _BLANKS(text, text.index("{") + 1).end()  # type: ignore[union-attr] # the pattern matches anything
     count = 0
     while text[position] == '"':
@@ -215,16 +227,14 @@ def _walked(body: bytes, values: dict[str, msgspec.Raw]) -> dict[str, _Place]:
         position = _skip(text, _skip(text, position) + 1)
         value = position
         position = _value_end(text, value, body, values.get(name))
-        if name in ROUTING_MEMBERS and (escaped or name in places):
+        if name in UNEQUIVOCAL_MEMBERS and (escaped or name in seen):
             how = "with escapes in its name" if escaped else "twice"
             raise errors.invalid_request(
                 f'the request body names "{name}" {how}: write it once, as it is', reason="AmbiguousMember"
             )
-        end = position
-        if previous is not None:
-            previous.following = key
-        previous = places[name] = _Place(key, value, end, None)
-        position = _skip(text, end)
+        seen.add(name)
+        places.append(_Place(name, key, value, position))
+        position = _skip(text, position)
         if text[position] == ",":
             position = _skip(text, position + 1)
     if text[position] != "}":

@@ -45,5 +45,5 @@ def billing(members: Members, tag: str, caller: Caller | None) -> Billing | None
 def without_tags(members: Members, headers: RawHeaders) -> tuple[Members, RawHeaders]:
     """The request without `tags` and their beta, everything else byte for byte."""
     if _MEMBER in members:
-        members = scan(members.replaced({_MEMBER: None}))
+        members = scan(members.edited({_MEMBER: None}))
     return members, betas.without(headers, BETA)

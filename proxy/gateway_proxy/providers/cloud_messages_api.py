@@ -49,7 +49,7 @@ class CloudMessagesAPIUpstream(MessagesAPIUpstream):
             changes["model"] = msgspec.json.encode(model)
         if PROFILE_MEMBER in members and profile(members) is not None:
             changes[PROFILE_MEMBER] = None
-        return members.replaced(changes) if changes else members.body
+        return members.edited(changes) if changes else members.body
 
     def lines(self, call: Call) -> list[bytes]:
         lines = super().lines(call)

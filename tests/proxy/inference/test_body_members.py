@@ -69,8 +69,53 @@ def test_a_replaced_model_changes_nothing_else(document: tuple[bytes, dict[str, 
 @given(bodies(), st.sets(NAMES, max_size=3))
 def test_cut_members_are_gone_and_the_rest_is_whole(document: tuple[bytes, dict[str, Any]], names: set[str]) -> None:
     body, _ = document
-    cut = scan(body).replaced(dict.fromkeys(names))
+    cut = scan(body).edited(dict.fromkeys(names))
     assert json.loads(cut) == {name: value for name, value in json.loads(body).items() if name not in names}
+
+
+@given(bodies(), st.dictionaries(NAMES, st.none() | VALUES, max_size=3), st.dictionaries(NAMES, VALUES, max_size=2))
+def test_changes_and_additions_at_once(
+    document: tuple[bytes, dict[str, Any]], changes: dict[str, Any], added: dict[str, Any]
+) -> None:
+    body, _ = document
+    before = json.loads(body)
+    added = {name: value for name, value in added.items() if name not in before}
+    coded = {name: None if value is None else json.dumps(value).encode() for name, value in changes.items()}
+    after = scan(body).edited(coded, [(name, json.dumps(value).encode()) for name, value in added.items()])
+    expected = {name: changes.get(name, value) for name, value in before.items() if changes.get(name, 1) is not None}
+    assert json.loads(after) == expected | added
+    assert list(json.loads(after)) == [*expected, *added]
+
+
+def test_additions_follow_the_last_member() -> None:
+    added = [("anthropic_version", b'"v"'), ("\u00e9", b"[1]")]
+    assert scan(b'{"model":"a"}').edited({}, added) == b'{"model":"a","anthropic_version":"v","\xc3\xa9":[1]}'
+    assert scan(b' { "model" : "a" } ').edited({}, [("x", b"1")]) == b' { "model" : "a","x":1 } '
+    assert scan(b' { "model" : "a" } ').edited({"model": None}, added[:1]) == b' {"anthropic_version":"v" } '
+    assert scan(b'{"n":1 , "model":"a" }').edited({"model": None}, [("x", b"1")]) == b'{"n":1,"x":1 }'
+    assert scan(b'{"model":"a", "n":1}').edited({"model": b'"b"'}, [("x", b"1")]) == b'{"model":"b", "n":1,"x":1}'
+    assert scan(b" { } ").edited({}, [("x", b"1"), ("y", b"2")]) == b' {"x":1,"y":2 } '
+
+
+def test_an_addition_never_makes_a_second_member_of_one_name() -> None:
+    members = scan(b'{"model":"a","x":1}')
+    assert members.edited({"x": None}, [("x", b"2")]) == b'{"model":"a","x":2}'
+    with pytest.raises(ValueError, match="a member x already"):
+        members.edited({}, [("x", b"2")])
+
+
+@pytest.mark.parametrize(
+    ("body", "cut", "replaced"),
+    [
+        (b'{"n":1,"model":"a","n":2}', b'{"model":"a"}', b'{"n":7,"model":"a","n":7}'),
+        (b'{"model":"a","n":1,"n":1}', b'{"model":"a"}', b'{"model":"a","n":7,"n":7}'),
+        (b'{"model":"a", "\\u006e":1 ,"n": 2}', b'{"model":"a"}', b'{"model":"a", "\\u006e":7 ,"n": 7}'),
+        (b'{ "n":[1], "n":{"n":2}, "model":"a"}', b'{ "model":"a"}', b'{ "n":7, "n":7, "model":"a"}'),
+    ],
+)
+def test_a_member_that_stands_twice_is_changed_wherever_it_stands(body: bytes, cut: bytes, replaced: bytes) -> None:
+    assert scan(body).edited({"n": None}) == cut
+    assert scan(body).edited({"n": b"7"}) == replaced
 
 
 def test_white_space_numbers_and_key_order_survive() -> None:
@@ -79,9 +124,9 @@ def test_white_space_numbers_and_key_order_survive() -> None:
 
 
 def test_the_last_member_is_cut_with_the_comma_before_it() -> None:
-    assert scan(b'{"model":"a","tags":["x"]}').replaced({"tags": None}) == b'{"model":"a"}'
-    assert scan(b'{"model":"a" , "tags" : 1 }').replaced({"tags": None}) == b'{"model":"a"  }'
-    assert scan(b'{"tags":[1],"stream":true}').replaced({"tags": None, "stream": None}) == b"{}"
+    assert scan(b'{"model":"a","tags":["x"]}').edited({"tags": None}) == b'{"model":"a"}'
+    assert scan(b'{"model":"a" , "tags" : 1 }').edited({"tags": None}) == b'{"model":"a" }'
+    assert scan(b'{"tags":[1],"stream":true}').edited({"tags": None, "stream": None}) == b"{}"
 
 
 @pytest.mark.parametrize(
@@ -96,13 +141,17 @@ def test_the_last_member_is_cut_with_the_comma_before_it() -> None:
         b'{"model":"a","str\\u0065am":true}',
         b'{"model":"a","max_tokens":12,"max_tokens":1}',
         b'{"model":"a","tags":[],"t\\u0061gs":[1]}',
+        # What a provider writes.
+        b'{"model":"a","anthropic_version":"x","anthropic_version":"y"}',
+        b'{"model":"a","anthropic_bet\\u0061":[]}',
+        b'{"model":"a","user_profile_id":"x","user_profile_i\\u0064":"y"}',
         # A duplicate of another member must not hide what follows it.
         b'{"n":12,"model":"a","n":1,"model":"b"}',
         b'{"n":{"a":1},"model":"a","n":{},"\\u006dodel":"b"}',
         b'{"n":1.5,"model":"a","n":1,"model":"b"}',
     ],
 )
-def test_a_routing_member_spelled_twice_or_with_escapes_is_refused(body: bytes) -> None:
+def test_a_member_that_must_be_clear_spelled_twice_or_with_escapes_is_refused(body: bytes) -> None:
     with pytest.raises(GatewayError) as caught:
         scan(body)
     assert (caught.value.status, caught.value.reason) == (400, "AmbiguousMember")
