@@ -3,10 +3,10 @@
 from collections.abc import Iterator
 
 import pytest
-from tests.providers.upstreams import Binding, binding, load, static
 from tests.standins import messages
 from tests.standins.foundry import API_KEY, FoundryStandIn
 from tests.standins.gateway import Gateway
+from tests.standins.manifests import Manifest, cloud_binding, secret, serving
 from tests.standins.raw_client import fetch
 from tests.standins.upstream import stream
 
@@ -16,12 +16,12 @@ BODY = (
     b' "messages": [{"role": "user", "content": "h\xc3\xa9"}] }'
 )
 SENT = BODY.replace(b'"claude-haiku-4-5-20251001"', b'"claude-haiku-4-5"')
-MODELS = {"claude-sonnet-5-5": "claude-sonnet-5-5", "claude-haiku-4-5-20251001": "claude-haiku-4-5"}
 
 
-def foundry_binding(upstream: FoundryStandIn, *, key: str = API_KEY) -> Binding:
-    credential = static(key, name="foundry")
-    return binding("Foundry", upstream.base_url, credential=credential, values={"foundry": key}, models=MODELS)
+def with_key(upstream: FoundryStandIn, key: str = API_KEY) -> list[Manifest]:
+    reference = {"name": "foundry", "key": "value"}
+    room = {"baseURL": upstream.base_url, "apiKeySecretRef": reference}
+    return serving(secret("foundry", key), cloud_binding("foundry", "Foundry", foundry=room))
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +39,7 @@ def foundry(shared_foundry: FoundryStandIn) -> Iterator[FoundryStandIn]:
 
 @pytest.fixture
 def gateway(shared_gateway: Gateway, foundry: FoundryStandIn) -> Iterator[Gateway]:
-    load(shared_gateway, foundry_binding(foundry))
+    shared_gateway.begin_test(with_key(foundry))
     yield shared_gateway
     shared_gateway.end_test()
 
@@ -113,7 +113,7 @@ def test_a_profile_that_no_header_can_carry_stays_where_it_is(
 
 def test_a_new_key_is_used_by_the_next_request(gateway: Gateway, foundry: FoundryStandIn) -> None:
     gateway.messages(BODY)
-    load(gateway, foundry_binding(foundry, key="foundry-key-rotated"))
+    gateway.load(with_key(foundry, "foundry-key-rotated"))
     foundry.expected = [foundry.expected[0].api_key("foundry-key-rotated")]
     gateway.messages(BODY)
     assert [one.header("x-api-key") for one in foundry.requests] == [API_KEY, "foundry-key-rotated"]

@@ -19,7 +19,6 @@ from tests.standins.manifests import Manifest, compiled, key_of
 from tests.standins.raw_client import Connection, Response, fetch, request_bytes
 
 from gateway_config import bundle
-from gateway_config.contract import Configuration
 from gateway_operator.local import mount
 
 DEADLINE = 20.0
@@ -75,20 +74,11 @@ class Gateway:
 
     def load(self, manifests: Iterable[Manifest], *, wait: bool = True) -> str:
         """Mounts what the compiler makes of the manifests. Returns the revision; waits until it is in force."""
-        given = list(manifests)
-        result = compiled(given)
+        self._loaded = list(manifests)
+        result = compiled(self._loaded)
         assert result.configuration is not None
-        revision = self.load_configuration(result.configuration, result.credentials, wait=wait)
-        self._loaded = given
-        return revision
-
-    def load_configuration(
-        self, configuration: Configuration, credentials: Mapping[str, str], *, wait: bool = True
-    ) -> str:
-        """The same with a configuration that no manifests lead to."""
-        self._loaded = []
         self._sequence += 1
-        files = bundle.pack(configuration, credentials=credentials, sequence=self._sequence)
+        files = bundle.pack(result.configuration, credentials=result.credentials, sequence=self._sequence)
         self.mount_files(files)
         revision: str = json.loads(files[bundle.INDEX_FILE])["revision"]
         if wait and self.running:

@@ -41,16 +41,23 @@ def binding(
     return _object("ProviderBinding", name, fixed | spec)
 
 
+def cloud_binding(name: str, provider: str, priority: int = 0, **spec: Any) -> Manifest:
+    """An upstream of another provider's, whose own member is among `spec`."""
+    return _object(
+        "ProviderBinding", name, {"gatewayRefs": GATEWAY_REFS, "type": provider, "priority": priority} | spec
+    )
+
+
 def policy(name: str, **spec: Any) -> Manifest:
     return _object("GatewayPolicy", name, {"gatewayRefs": GATEWAY_REFS} | spec)
 
 
-def secret(name: str = "anthropic", value: str = API_KEY) -> Manifest:
+def secret(name: str = "anthropic", value: str = API_KEY, *, key: str = "value") -> Manifest:
     return {
         "apiVersion": "v1",
         "kind": "Secret",
         "metadata": {"name": name, "namespace": NAMESPACE},
-        "stringData": {"value": value},
+        "stringData": {key: value},
     }
 
 
@@ -85,6 +92,11 @@ def smallest(url: str, *more: Manifest, **spec: Any) -> list[Manifest]:
         developer_key("alice@corp.example", "engineering"),
         *more,
     ]
+
+
+def serving(*bindings: Manifest, **spec: Any) -> list[Manifest]:
+    """The same with these bindings, and the Secrets that they name, as its upstreams."""
+    return [deployment(**spec), *bindings, policy("everyone"), developer_key("alice@corp.example", "engineering")]
 
 
 def compiled(manifests: Iterable[Manifest]) -> Compiled:
