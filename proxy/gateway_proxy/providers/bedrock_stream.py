@@ -1,0 +1,150 @@
+"""What Bedrock streams, as the server-sent events that the Messages API would have sent.
+
+A frame's event is `{"bytes": …}`, one event of the Messages API in base64. It goes on byte for byte, whatever its type.
+A frame may tell of a failure instead: those are named in botocore's model of `bedrock-runtime`, each with its status.
+"""
+
+import re
+from collections.abc import Mapping
+from typing import Final
+
+import msgspec
+
+from gateway_proxy.upstream.errors import ProtocolError, StreamedError, UpstreamError
+from gateway_proxy.upstream.event_stream import FrameReader, HeaderValue, parse_headers
+from gateway_proxy.upstream.head import ResponseHead
+
+_STATUSES: Final = {
+    "accessdeniedexception": 403,
+    "internalserverexception": 500,
+    "modelerrorexception": 424,
+    "modelnotreadyexception": 429,
+    "modelstreamerrorexception": 424,
+    "modeltimeoutexception": 408,
+    "resourcenotfoundexception": 404,
+    "servicequotaexceededexception": 400,
+    "serviceunavailableexception": 503,
+    "throttlingexception": 429,
+    "validationexception": 400,
+}
+_UNKNOWN_FAILURE: Final = 500
+_NAME: Final = re.compile(r"[A-Za-z][A-Za-z0-9._-]{0,99}\Z")
+
+_EVENT, _FAILURE, _NOTHING = range(3)
+_KINDS_LIMIT: Final = 64
+_TYPES_LIMIT: Final = 256
+_TYPE_START: Final = b'{"type":"'
+_TYPE: Final = re.compile(rb"[A-Za-z0-9_.-]{1,64}\Z")
+_UNTYPED: Final = b"data: "
+_LINE_ENDS: Final = bytes.maketrans(b"\r\n", b"  ")
+
+
+class _Chunk(msgspec.Struct):
+    bytes: bytes
+
+
+class _Typed(msgspec.Struct):
+    type: str | None = None
+
+
+_chunk_of = msgspec.json.Decoder(_Chunk).decode
+_typed = msgspec.json.Decoder(_Typed).decode
+
+
+class _Kinds(dict[bytes, int]):
+    """A frame's headers as they came → what it tells. Bounded. Raises ProtocolError."""
+
+    def __missing__(self, raw: bytes) -> int:
+        headers = parse_headers(raw)
+        if headers.get(":message-type") in ("exception", "error"):
+            return _FAILURE
+        kind = _EVENT if headers.get(":event-type") == "chunk" else _NOTHING
+        if len(self) < _KINDS_LIMIT and len(raw) <= 256:
+            self[raw] = kind
+        return kind
+
+
+class _Starts(dict[bytes, bytes]):
+    """An event's type → what the event begins with; empty for a type that cannot stand there as it is. Bounded."""
+
+    def __missing__(self, name: bytes) -> bytes:
+        start = b"event: " + name + b"\ndata: " if _TYPE.match(name) else b""
+        if len(self) < _TYPES_LIMIT and len(name) <= 64:
+            self[name] = start
+        return start
+
+
+_kinds = _Kinds()
+_starts = _Starts()
+
+
+class BedrockStream:
+    """A Decoder of one stream."""
+
+    __slots__ = ("_frames", "_request_id", "error")
+
+    def __init__(self, head: ResponseHead) -> None:
+        """`head`: the stream's own."""
+        self._frames = FrameReader()
+        self._request_id = head.get(b"x-amzn-requestid")
+        self.error: UpstreamError | None = None
+
+    def feed(self, payload: bytes) -> bytes:
+        frames = self._frames
+        events: list[bytes] = []
+        try:
+            for headers, content in frames.feed(payload):
+                kind = _kinds[headers]
+                if kind == _EVENT:
+                    events.append(_event(content))
+                elif kind == _FAILURE:
+                    self.error = self._failure(parse_headers(headers), content)
+                    break
+            else:
+                self.error = frames.error
+        except ProtocolError as error:
+            self.error = error
+        return events[0] if len(events) == 1 else b"".join(events)
+
+    def end(self) -> bytes:
+        if self._frames.partial:
+            self.error = ProtocolError("an event stream that ended inside of a frame")
+        return b""
+
+    def _failure(self, headers: Mapping[str, HeaderValue], content: bytes) -> StreamedError:
+        """As Bedrock would have answered, had it known before it began to stream."""
+        name = headers.get(":exception-type", headers.get(":error-code"))
+        if not isinstance(name, str) or not _NAME.match(name):
+            name = "unknown"
+        if not content:
+            message = headers.get(":error-message")
+            content = msgspec.json.encode({"message": message if isinstance(message, str) else ""})
+        given = [(b"x-amzn-errortype", (name[0].upper() + name[1:]).encode())]
+        if self._request_id is not None:
+            given.append((b"x-amzn-requestid", self._request_id))
+        status = _STATUSES.get(name.lower(), _UNKNOWN_FAILURE)
+        return StreamedError(ResponseHead.answered(status, *given), content)
+
+
+def _event(content: bytes) -> bytes:
+    """Raises ProtocolError."""
+    try:
+        data = _chunk_of(content).bytes
+    except (ValueError, RecursionError):
+        raise ProtocolError("an event stream that makes no sense: a chunk without bytes in base64") from None
+    start = _starts[data[9 : data.find(b'"', 9)]] if data.startswith(_TYPE_START) else b""
+    if not start:
+        start = _parsed_start(data)
+    if b"\n" in data or b"\r" in data:
+        # In JSON they stand between members alone, and a line of data cannot hold them.
+        data = data.translate(_LINE_ENDS)
+    return start + data + b"\n\n"
+
+
+def _parsed_start(data: bytes) -> bytes:
+    """The same for an event that is written in another way. Raises ProtocolError for what is no JSON object."""
+    try:
+        name = _typed(data).type
+    except (ValueError, RecursionError):
+        raise ProtocolError("an event stream that makes no sense: a chunk that is no event") from None
+    return (_starts[name.encode("utf-8", "replace")] if name is not None else b"") or _UNTYPED
