@@ -31,19 +31,28 @@ class AnthropicUpstream(StandInUpstream):
         credentials: Iterable[Expected] = (Expected.api_key(API_KEY),),
         tls: ssl.SSLContext | None = None,
         host: str = "127.0.0.1",
+        base_path: str = "",
     ) -> None:
+        """`base_path`: of its base URL, where it stands behind somebody else's gateway."""
         super().__init__(tls=tls, host=host)
+        self.base_path = base_path
         self._credentials = list(credentials)
         self.expected = list(credentials)
 
+    @property
+    def url(self) -> str:
+        return super().url + self.base_path
+
     def problems_of(self, request: Received, *, version: str) -> list[str]:
-        return problems_of(request, version=version, expected=self.expected, host=self.authority)
+        return problems_of(
+            request, version=version, expected=self.expected, host=self.authority, base_path=self.base_path
+        )
 
     def usual(self, request: Received) -> Script:
         return usual(request)
 
     def is_inference(self, request: Received) -> bool:
-        return request.path == "/v1/messages"
+        return request.path == f"{self.base_path}/v1/messages"
 
     def begin_test(self) -> None:
         super().begin_test()

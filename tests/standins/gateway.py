@@ -115,6 +115,11 @@ class Gateway:
     def wait_for_sequence(self, sequence: int) -> None:
         eventually(lambda: self.status()["sequence"] == sequence, what=f"sequence {sequence} loaded: {self.status()}")
 
+    @property
+    def loaded(self) -> list[Manifest]:
+        """The manifests in force."""
+        return self._loaded
+
     # --- the process -----------------------------------------------------------------------------
 
     @property

@@ -71,10 +71,12 @@ class Expected:
         return cls("authorization", f"Bearer {value}", beta="oauth-2025-04-20")
 
 
-def problems_of(request: Received, *, version: str, expected: list[Expected], host: str) -> list[str]:
+def problems_of(
+    request: Received, *, version: str, expected: list[Expected], host: str, base_path: str = ""
+) -> list[str]:
     """What the Anthropic API, being careful, holds against the request."""
     found = common_problems(request, version=version, host=host, streams=request.streams)
-    if not KNOWN_TARGET.match(request.target):
+    if not (request.target.startswith(base_path) and KNOWN_TARGET.match(request.target.removeprefix(base_path))):
         found.append(f"target {request.target!r}")
     found += unexpected_headers(request, FORWARDED)
     return found + _credential_problems(request, expected)

@@ -15,7 +15,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, Self
 from urllib.parse import urlencode
 
 import trustme
@@ -190,7 +190,7 @@ class SignInWorld:
                 # A pod is ready before its store is: sign-ins are 503 until then.
                 eventually(lambda pod=pod: pod.metric("claude_gateway_store_available") == 1, what="the store ready")
 
-    def __enter__(self) -> SignInWorld:
+    def __enter__(self) -> Self:
         self.load()
         self.start()
         return self

@@ -1,0 +1,103 @@
+"""Upstreams of every type as the cases see them: what makes a gateway use one, how it answers, what it received."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Mapping
+from types import TracebackType
+from typing import Any, ClassVar, Final, Self
+
+from tests.gateway.cases.clients import COUNT, MESSAGES, MODEL
+from tests.standins import framing
+from tests.standins.anthropic_upstream import AnthropicUpstream
+from tests.standins.manifests import Manifest, binding, secret
+from tests.standins.requests_seen import Received
+from tests.standins.upstream import End, StandInUpstream, Step, stream
+
+
+class Provider(ABC):
+    """One upstream of a type. Its methods speak the Messages API's format as the provider does."""
+
+    provider_type: ClassVar[str]
+    """As a ProviderBinding has it."""
+    model: ClassVar[str] = MODEL
+    """What the provider calls the model that the cases ask for."""
+    other_model: ClassVar[str]
+    """An id that is in no list of models."""
+
+    def __init__(self, server: StandInUpstream, name: str = "") -> None:
+        self.server = server
+        self.name = name or self.provider_type.lower()
+        """Of its binding."""
+
+    def __enter__(self) -> Self:
+        self.server.__enter__()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.server.__exit__(kind, error, trace)
+
+    @property
+    def last(self) -> Received:
+        return self.server.last
+
+    @abstractmethod
+    def manifests(self, **spec: Any) -> list[Manifest]:
+        """Its binding, with `spec` besides, and its Secret."""
+
+    @abstractmethod
+    def betas(self, request: Received) -> list[str]:
+        """The betas that a request names."""
+
+    def answers(self, message: Mapping[str, Any]) -> list[Step]:
+        return [framing.json_answer(message)]
+
+    def counts(self, tokens: int) -> list[Step]:
+        return [framing.json_answer({"input_tokens": tokens})]
+
+    def streams(self, events: Iterable[bytes]) -> list[Step]:
+        return stream(events)
+
+    def breaks_off(self, events: Iterable[bytes], end: End) -> list[Step]:
+        """A stream that ends before its time."""
+        return [*stream(events)[:-1], end]
+
+    def refuses(self, status: int, kind: str, message: str, *, headers: framing.Headers = ()) -> list[Step]:
+        """In the Messages API's own envelope."""
+        return [framing.error_answer(status, kind, message, headers=headers)]
+
+    def overloaded(self) -> list[Step]:
+        """At capacity, in the provider's own words."""
+        return self.refuses(529, "overloaded_error", "Overloaded")
+
+    def value(self, request: Received) -> dict[str, Any]:
+        """The body as the Messages API would have it: with what the provider has elsewhere taken for granted."""
+        found: dict[str, Any] = request.json()
+        return found
+
+    def asked_for(self, request: Received) -> str:
+        """The model."""
+        found: str = request.json()["model"]
+        return found
+
+    def target(self, target: str = MESSAGES) -> str:
+        """Where a client's request for an answer arrives."""
+        assert target in (MESSAGES, COUNT)
+        return target
+
+
+class Anthropic(Provider):
+    provider_type = "Anthropic"
+    other_model = "claude-of-ours-20260101"
+
+    def __init__(self, name: str = "", *, base_path: str = "") -> None:
+        super().__init__(AnthropicUpstream(base_path=base_path), name)
+
+    def manifests(self, **spec: Any) -> list[Manifest]:
+        return [binding(self.name, self.server.url, **spec), secret()]
+
+    def betas(self, request: Received) -> list[str]:
+        return [name for value in request.all("anthropic-beta") for name in value.split(",")]
+
+
+PROVIDERS: Final[Mapping[str, type[Anthropic]]] = {"Anthropic": Anthropic}

@@ -1,0 +1,198 @@
+"""What becomes of a request on its way to an upstream (gateway cases 1 to 8, 26 and 28)."""
+
+import json
+from typing import Any
+
+import pytest
+from tests.gateway.cases.clients import BILLING, MODEL, Client
+from tests.gateway.cases.gateways import CaseGateway, through
+from tests.gateway.cases.providers import Provider
+from tests.standins import messages
+
+FUTURE_BETA = "beta-of-next-year-2027-01-01"
+ANTHROPIC_FORMAT = ("Anthropic",)
+"""Types of upstreams that are sent the client's body."""
+EVERY_TYPE = ("Anthropic",)
+
+
+@through(*ANTHROPIC_FORMAT)
+def test_case_01_betas_go_to_an_upstream_of_anthropics_format_as_they_came(client: Client, provider: Provider) -> None:
+    betas = [*client.betas, FUTURE_BETA]
+    assert client.ask(betas=betas).status == 200
+    assert provider.last.all("anthropic-beta") == [",".join(betas)]
+    assert provider.last.body == client.body()
+
+
+@through(*EVERY_TYPE)
+def test_case_02_context_management_and_effort_arrive_with_their_betas(client: Client, provider: Provider) -> None:
+    assert client.ask().status == 200
+    arrived = provider.value(provider.last)
+    for member in ("output_config", "context_management"):
+        assert arrived.get(member) == client.value().get(member)
+    assert {"effort-2025-11-24", *client.betas} <= set(provider.betas(provider.last))
+
+
+@through(*ANTHROPIC_FORMAT)
+def test_case_03_every_part_of_cache_control_goes_where_it_is_known(client: Client, provider: Provider) -> None:
+    cached = {"type": "ephemeral", "ttl": "1h", "scope": "global"}
+    body = client.body(
+        cache_control={"type": "ephemeral"}, system=[{"type": "text", "text": "x", "cache_control": cached}]
+    )
+    assert client.ask(body).status == 200
+    assert provider.last.body == body
+
+
+@through(*EVERY_TYPE)
+def test_case_04_tool_search_reaches_the_upstream_in_the_native_body(client: Client, provider: Provider) -> None:
+    tools = [
+        {"type": "tool_search_tool_regex_20251119", "name": "tool_search"},
+        {"name": "weather", "input_schema": {"type": "object"}, "defer_loading": True},
+    ]
+    assert client.ask(client.body(tools=tools)).status == 200
+    assert provider.value(provider.last)["tools"] == tools
+    assert "converse" not in provider.last.target
+
+
+@pytest.mark.parametrize(
+    "changes",
+    {
+        "a system message among the messages": {"messages": [{"role": "system", "content": "Be brief."}]},
+        "a new shape of thinking": {"thinking": {"type": "of_next_year", "budget": {"soft": 1}}},
+        "a tool reference": {
+            "messages": [
+                {
+                    "role": "user",
+                    "content": [
+                        {
+                            "type": "tool_result",
+                            "tool_use_id": "toolu_1",
+                            "content": [{"type": "tool_reference", "tool_name": "x"}],
+                        }
+                    ],
+                }
+            ]
+        },
+        "fields that nobody knows": {"field_of_next_year": {"a": [None, 1e400]}, "speed": 7, "service_tier": []},
+    }.items(),
+    ids=lambda named: str(named[0]),
+)
+@through(*EVERY_TYPE)
+def test_case_05_the_gateway_has_no_schema_of_its_own(
+    client: Client, provider: Provider, changes: tuple[str, dict[str, Any]]
+) -> None:
+    body = client.body(**changes[1]).replace(b"Infinity", b"1e400")
+    assert client.ask(body).status == 200
+    sent = json.loads(body)
+    arrived = provider.value(provider.last)
+    assert {name: arrived[name] for name in changes[1]} == {name: sent[name] for name in changes[1]}
+
+
+SAFEGUARDS = {"dangerous_tool_use": {"enabled": True}}
+SAFEGUARDS_BETA = "dangerous-tool-use-2026-09-03"
+
+
+@through(*EVERY_TYPE)
+def test_case_06_safeguards_pass_with_their_beta_and_their_results_come_back(
+    client: Client, provider: Provider
+) -> None:
+    results = {"dangerous_tool_use": {"verdict": "allow"}}
+    provider.server.script(*provider.answers(messages.message() | {"safeguard_results": results}))
+    answer = client.ask(client.body(safeguards=SAFEGUARDS, stream=False), betas=[*client.betas, SAFEGUARDS_BETA])
+    assert answer.json()["safeguard_results"] == results
+    assert provider.value(provider.last)["safeguards"] == SAFEGUARDS
+    assert SAFEGUARDS_BETA in provider.betas(provider.last)
+
+
+@pytest.mark.parametrize("named", ["by the body", "by the beta"])
+def test_case_06_or_they_are_refused_by_name(
+    client: Client, provider: Provider, stage: CaseGateway, named: str
+) -> None:
+    stage.use(provider, safeguards="Refuse")
+    if named == "by the body":
+        answer = client.ask(client.body(safeguards=SAFEGUARDS))
+    else:
+        answer = client.ask(betas=[*client.betas, SAFEGUARDS_BETA])
+    kind, message = answer.error
+    assert (answer.status, kind) == (400, "invalid_request_error")
+    assert "safeguards" in message
+    assert provider.server.requests == []
+    assert client.ask().status == 200, "what does not name them is answered"
+
+
+THOUGHT: list[dict[str, Any]] = [
+    {"type": "thinking", "thinking": "first", "signature": "Zmlyc3Q="},
+    {"type": "redacted_thinking", "data": "aGlkZGVu"},
+    {"type": "thinking", "thinking": "", "signature": "c2Vjb25k"},
+    {"type": "text", "text": "So it is."},
+]
+
+
+@through(*EVERY_TYPE)
+def test_case_07_thinking_keeps_its_order_and_nothing_is_put_beside_it(client: Client, provider: Provider) -> None:
+    history = [{"role": "assistant", "content": THOUGHT}, {"role": "user", "content": "Go on."}]
+    body = client.body(messages=history)
+    assert client.ask(body).status == 200
+    arrived = provider.value(provider.last)
+    assert arrived["messages"] == history
+    assert arrived["system"] == client.value()["system"]
+    written = json.dumps(THOUGHT, separators=(" , ", " : ")).encode()
+    assert written in provider.last.body, "to the byte"
+
+
+INVALID_SIGNATURE = "messages.1.content.0: Invalid `signature` in `thinking` block"
+
+
+@through(*ANTHROPIC_FORMAT)
+def test_case_07_an_invalid_signature_is_told_in_the_upstreams_own_bytes(client: Client, provider: Provider) -> None:
+    script = provider.refuses(400, "invalid_request_error", INVALID_SIGNATURE)
+    provider.server.script(*script)
+    answer = client.ask()
+    assert answer.status == 400
+    assert answer.error == ("invalid_request_error", INVALID_SIGNATURE)
+    assert isinstance(script[0], bytes)
+    assert script[0].endswith(answer.body)
+
+
+@through(*EVERY_TYPE)
+def test_case_08_the_billing_block_stays_the_first_and_as_it_was(client: Client, provider: Provider) -> None:
+    for _ in range(2):
+        assert client.ask().status == 200
+    for request in provider.server.requests:
+        system = provider.value(request)["system"]
+        assert system[0] == {"type": "text", "text": BILLING[client.kind]}
+        assert system == client.value()["system"]
+    first, second = (request.body for request in provider.server.requests)
+    assert first == second, "a prompt cache knows it again"
+
+
+AGENTS = ["claude-cli/2.1.330 (external, sdk-cli)", "Anthropic/Python 2.12.0", "curl/8.9", "", "Mozilla/5.0 (X11)"]
+
+
+@through(*EVERY_TYPE)
+def test_case_26_whatever_the_client_calls_itself_it_is_relayed_alike(client: Client, provider: Provider) -> None:
+    history = [{"role": "assistant", "content": THOUGHT}, {"role": "user", "content": "Go on."}]
+    body = client.body(messages=history, field_of_next_year=1)
+    said = messages.events(*THOUGHT[:2], messages.text("So it is."))
+    for agent in AGENTS:
+        provider.server.script(*provider.streams(said))
+        headers = client.headers(user_agent=agent, betas=[*client.betas, FUTURE_BETA])
+        answer = client.send(headers, body)
+        assert (answer.status, answer.body) == (200, b"".join(said))
+    asked = provider.server.requests
+    assert [request.header("user-agent") for request in asked] == AGENTS
+    assert {(request.target, request.body) for request in asked} == {(provider.target(), asked[0].body)}
+    others = {frozenset(pair for pair in request.headers if pair[0] != "user-agent") for request in asked}
+    assert len(others) == 1
+    stainless = {pair for pair in client.headers() if pair[0].startswith("x-stainless-")}
+    assert stainless <= others.pop()
+    assert set(provider.betas(asked[0])) == {*client.betas, FUTURE_BETA}
+
+
+ODD = b'{ "temperature": 1.0, "z":1E-2,"big" : 12345678901234567890, "model":"%b",\r\n\t"a":-0.0, "max_tokens":5 }'
+
+
+@through(*ANTHROPIC_FORMAT)
+@pytest.mark.parametrize("spelling", [MODEL, f"{MODEL}[1m]", MODEL.upper()])
+def test_case_28_bytes_are_edited_and_never_written_anew(client: Client, provider: Provider, spelling: str) -> None:
+    assert client.ask(ODD % spelling.encode()).status == 200
+    assert provider.last.body == ODD % provider.model.encode()
