@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import shutil
 import tarfile
 from dataclasses import dataclass
 from functools import cached_property
@@ -69,6 +70,20 @@ class Archive:
                             found[path] = member
         return found
 
+    def unpack(self, folder: Path) -> None:
+        """Writes the root file system into the folder, without devices, and without who owns a file unless by root."""
+        with tarfile.open(self.path) as tar:
+            for blob in self._blobs:
+                with tarfile.open(fileobj=tar.extractfile(blob), mode="r:*") as layer:
+                    for member in layer:
+                        path = folder / member.name
+                        if path.name.startswith(".wh."):
+                            _remove(path.with_name(path.name.removeprefix(".wh.")))
+                        elif not member.isdev():
+                            if not member.isdir():
+                                _remove(path)
+                            layer.extract(member, folder, filter="tar")
+
     @staticmethod
     def _json(tar: tarfile.TarFile, name: str) -> Any:
         file = tar.extractfile(name)
@@ -82,6 +97,13 @@ def identity_of(path: Path) -> str | None:
         return Archive(path).identity
     except (OSError, KeyError, ValueError, tarfile.TarError):
         return None
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def _blob(digest: str) -> str:

@@ -30,6 +30,18 @@ def test_files_are_those_of_the_uppermost_layer_without_the_deleted(tmp_path: Pa
     assert {path: member.size for path, member in files.items()} == {"app/kept": 4}
 
 
+def test_an_unpacked_archive_has_what_the_uppermost_layer_says(tmp_path: Path) -> None:
+    lower = layer({"app/kept": b"1", "app/gone": b"2", "app/folder/below": b"3"})
+    upper = layer({"app/.wh.gone": b"", "app/.wh.folder": b"", "app/kept": b"four", "app/new": b"5"})
+    write_archive(tmp_path / "image.tar", name="image", layers=[gzip.compress(lower), upper])
+    root = tmp_path / "root"
+    Archive(tmp_path / "image.tar").unpack(root)
+    assert {path.name: path.read_bytes() for path in root.rglob("*") if path.is_file()} == {
+        "kept": b"four",
+        "new": b"5",
+    }
+
+
 def test_a_broken_archive_has_no_identity(tmp_path: Path) -> None:
     path = tmp_path / "image.tar"
     assert identity_of(path) is None

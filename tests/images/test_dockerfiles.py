@@ -7,7 +7,12 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 IMAGES = {
-    "proxy": {"proxy/gateway_config", "proxy/gateway_proxy", "requirements/proxy.lock"},
+    "proxy": {
+        "proxy/gateway_config",
+        "proxy/gateway_proxy",
+        "requirements/proxy.lock",
+        "images/strip_libraries.py",
+    },
     "operator": {"proxy/gateway_config", "operator/gateway_operator", "requirements/operator.lock"},
 }
 BUILD_FILES = {"images/lay_out.py", "pyproject.toml", "LICENSE"}

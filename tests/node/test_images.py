@@ -1,6 +1,7 @@
 """What the built images hold: one plane each, nothing to build or install with, and not much."""
 
 import re
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -85,3 +86,12 @@ def test_the_proxy_is_small() -> None:
     size = sum(layer.size for layer in archive.above(choose(None).layers(base))) / MEGABYTE
     print(f"claude-gateway-proxy: {size:.0f} MB over its base, of {PROXY_LIMIT}")  # noqa: T201
     assert size < PROXY_LIMIT
+
+
+def test_the_clouds_credentials_work_with_what_is_left_of_their_libraries(tmp_path: Path) -> None:
+    """Parts of them stay out of the image: see proxy/Dockerfile."""
+    Archive(FOLDER / "claude-gateway-proxy.tar").unpack(tmp_path)
+    script = Path(__file__).with_name("cloud_libraries.py").read_text()
+    command = ["chroot", str(tmp_path), f"/{ENVIRONMENT}/bin/python3", "-P", "-"]
+    done = subprocess.run(command, input=script, capture_output=True, text=True)
+    assert done.stdout == "all there\n", done.stderr
