@@ -27,12 +27,18 @@ The directory holds a compiled configuration, as the operator mounts it or `clau
 followed: a new one is verified, built and put in force without a restart, a broken one leaves the last good one in
 force. Until the first one is there, /readyz says 503 and the process waits.
 
+check:
+  claude-gateway-proxy --config /etc/claude-gateway --check
+  asks every upstream for a message of one token with the models that policies open, writes a JSON line for each
+  thing that it finds, and ends; inside a pod that is done with the pod's own identity. Nothing is served.
+
 signals:
   SIGTERM   not ready at once, five more seconds of accepting, then open streams up to the gateway's drain time
   SIGINT    stops accepting at once; open streams have five seconds
   a second  ends at once
 
 exit status: 0 after a drain, 1 when something failed, 2 for arguments that make no sense.
+With --check: 0 when every upstream answers, 1 when one does not, 2 when there is no configuration to check.
 The operational log goes to standard error, the audit log to standard output, both as JSON lines.
 """
 
@@ -51,6 +57,13 @@ def _seconds(text: str) -> float:
         value = -1.0
     if not 0 <= value <= 3600:
         raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds from 0 to 3600")
+    return value
+
+
+def _check_seconds(text: str) -> float:
+    value = _seconds(text)
+    if not value:
+        raise argparse.ArgumentTypeError(f"{text!r}: a request needs more than 0 seconds")
     return value
 
 
@@ -114,6 +127,19 @@ def parser() -> argparse.ArgumentParser:
         metavar="DIR",
         help="where an embedded store keeps its file; made if it is not there",
     )
+    check = arguments.add_argument_group("check")
+    check.add_argument("--check", action="store_true", help="try every upstream and end, see below")
+    check.add_argument(
+        "--check-model",
+        action="append",
+        default=[],
+        metavar="MODEL",
+        help="try this model alone; repeatable (default: up to four that policies open, the cheapest and newest first)",
+    )
+    check.add_argument("--check-all-models", action="store_true", help="try every model that a policy opens")
+    check.add_argument(
+        "--check-seconds", type=_check_seconds, default=30.0, metavar="SECONDS", help="for each request (default: 30)"
+    )
     # Not for daily use, and therefore not in the help: docs/operations.md tells what they are.
     add("--limit", type=_limit, action="append", default=[], metavar="NAME=SECONDS", help=argparse.SUPPRESS)
     add("--version", action="version", version=f"claude-gateway-proxy {VERSION}")
@@ -123,6 +149,18 @@ def parser() -> argparse.ArgumentParser:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs until a signal; returns the exit status."""
     given = parser().parse_args(arguments)
+    if given.check:
+        from gateway_proxy.checks.run import CheckOptions
+        from gateway_proxy.checks.run import run as check
+
+        return check(
+            CheckOptions(
+                config=given.config,
+                models=given.check_model,
+                all_models=given.check_all_models,
+                seconds=given.check_seconds,
+            )
+        )
     options = Options(
         config=given.config,
         listen=given.listen,

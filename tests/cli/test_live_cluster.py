@@ -1,4 +1,4 @@
-"""`lint`, `render` and `explain` of what a cluster holds, in place of a directory."""
+"""`lint`, `render`, `explain` and `check` of what a cluster holds, in place of a directory."""
 
 import json
 from pathlib import Path
@@ -8,6 +8,8 @@ import yaml
 from tests.cluster.api_client import ApiClient
 from tests.cluster.api_server import ApiServer
 from tests.local import running
+from tests.standins.anthropic_upstream import AnthropicUpstream
+from tests.standins.requests_seen import Expected
 
 NAMESPACE = "cli-live"
 OBJECTS = f"""
@@ -126,3 +128,21 @@ def test_a_directory_and_a_cluster_exclude_each_other(where: tuple[str, ...]) ->
         result = running.run(*command, *where)
         assert result.returncode == 2
         assert result.stderr == "error: examples/01-smallest or a cluster, not both: leave out one of the two\n"
+
+
+def test_check_takes_what_the_cluster_holds(api: ApiClient, where: tuple[str, ...]) -> None:
+    with AnthropicUpstream(credentials=[Expected.api_key("sk-canary-value")]) as upstream:
+        patch = {"spec": {"anthropic": {"baseURL": upstream.url}}}
+        path = f"/apis/claude-gateway.dev/v1alpha1/namespaces/{NAMESPACE}"
+        merge = "application/merge-patch+json"
+        api.request("PATCH", f"{path}/providerbindings/anthropic", body=patch, content_type=merge).accepted()
+        egress = {"spec": {"egress": {"allowLoopback": True}}}
+        api.request("PATCH", f"{path}/gatewaydeployments/corp", body=egress, content_type=merge).accepted()
+        result = running.run("check", *where, "-o", "json")
+        assert result.returncode == 1, result.stderr
+        assert "sk-canary-value" not in result.stdout + result.stderr
+        good, missing = json.loads(result.stdout)["bindings"]
+        assert (good["name"], good["failed"]) == (f"{NAMESPACE}/anthropic", False)
+        assert upstream.problems == []
+        assert "Secret cli-live/missing does not exist" in missing["problem"]["message"]
+        assert missing["problem"]["wayOut"] == "make the Secret in the namespace cli-live, or name another one"
