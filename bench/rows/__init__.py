@@ -5,7 +5,21 @@ from dataclasses import dataclass
 
 from bench.bench import Bench
 from bench.report import Result
-from bench.rows import access, failover, identity, latency, node, operator, outage, relay, reload, sse, startup, streams
+from bench.rows import (
+    access,
+    failover,
+    identity,
+    latency,
+    node,
+    operator,
+    outage,
+    preparation,
+    relay,
+    reload,
+    sse,
+    startup,
+    streams,
+)
 
 
 @dataclass(frozen=True)
@@ -21,6 +35,8 @@ ROWS = (
     Row("sessions", "1 KB requests over a session beside those with a developer key", relay.sessions),
     Row("identity", "microseconds for a session's token, and for a caller's policy among 1,000", identity.who_and_what),
     Row("access", "microseconds for a client's address, and for the limits of a user", access.where_and_how_much),
+    Row("body", "a 200 KB body read, checked and edited, beside orjson.loads", preparation.read_and_edited),
+    Row("sigv4", "milliseconds for the signature of a 200 KB request to AWS", preparation.signed),
     Row("sse-cpu", "CPU time per relayed event, 30 ms apart, beside nginx", sse.cpu_per_event),
     Row("first-byte", "time to first byte that the gateway adds on one connection", latency.first_byte),
     Row("failover", "what a dead first upstream adds once it cools down", failover.dead_first),
