@@ -1,10 +1,11 @@
 """Microsoft Foundry: what it is sent, and what a client gets of what it says."""
 
+import json
 from collections.abc import Iterator
 
 import pytest
 from tests.standins import messages
-from tests.standins.foundry import API_KEY, FoundryStandIn
+from tests.standins.foundry import API_KEY, FoundryStandIn, error_answer
 from tests.standins.gateway import Gateway
 from tests.standins.manifests import Manifest, cloud_binding, secret, serving
 from tests.standins.raw_client import fetch
@@ -141,3 +142,17 @@ def test_a_failure_inside_of_a_stream_says_nothing_of_the_resource(
     assert CANARY not in f"{answer.headers}{answer.body!r}"
     assert gateway.audit_of(answer)["outcome"] != "completed"
     assert CANARY in gateway.log_text()
+
+
+@pytest.mark.parametrize("body", [BODY, STREAMED], ids=["json", "stream"])
+def test_an_error_of_the_platform_says_nothing_of_the_resource(
+    gateway: Gateway, foundry: FoundryStandIn, body: bytes
+) -> None:
+    foundry.script(error_answer(429, "429", CANARY, headers=[("retry-after", "21"), ("apim-request-id", "apim-7")]))
+    answer = gateway.messages(body)
+    assert (answer.status, answer.error[0], answer.header("retry-after")) == (429, "rate_limit_error", "21")
+    assert answer.json()["request_id"] == answer.header("x-request-id")
+    assert CANARY not in f"{answer.headers}{answer.body!r}"
+    (line,) = [json.loads(text) for text in gateway.log_text().splitlines() if "apim-7" in text]
+    assert CANARY in line["message"]
+    assert (line["request_id"], line["upstream"]) == (answer.header("x-request-id"), "claude/foundry")

@@ -1,16 +1,21 @@
 """The Messages API in other companies' clouds: what they want otherwise than Anthropic's own API does."""
 
 from collections.abc import Awaitable
-from typing import ClassVar, Final
+from typing import Any, ClassVar, Final
 
 import msgspec
 
+from gateway_config.contract import Upstream
+from gateway_proxy.credentials.renewing import Renewing
 from gateway_proxy.inference.body import Members
+from gateway_proxy.providers import cloud_errors
 from gateway_proxy.providers.client import Call
-from gateway_proxy.providers.messages_api import HeaderChoice, MessagesAPIUpstream
+from gateway_proxy.providers.cloud_names import Names
+from gateway_proxy.providers.messages_api import FixedLine, HeaderChoice, MessagesAPIUpstream
 from gateway_proxy.providers.streamed_errors import StreamedErrors
 from gateway_proxy.upstream.exchange import Exchange
 from gateway_proxy.upstream.head import ResponseHead
+from gateway_proxy.upstream.pool import Pool
 
 VERSION: Final = b"anthropic-version: 2023-06-01"
 """Sent where the client names none: Anthropic's SDKs have it on every request to a cloud."""
@@ -26,10 +31,17 @@ _text_of = msgspec.json.Decoder(str).decode
 class CloudMessagesAPIUpstream(MessagesAPIUpstream):
     """One binding. The profile that a request is attributed to goes into its header, where clouds look for it."""
 
-    __slots__ = ()
+    __slots__ = ("_names",)
 
     # It names a workspace at Anthropic, which no cloud knows.
     choice: ClassVar[HeaderChoice] = HeaderChoice(b"anthropic-workspace-id")
+
+    def __init__(self, upstream: Upstream, pool: Pool, credential: FixedLine | Renewing[Any]) -> None:
+        super().__init__(upstream, pool, credential)
+        self._names = Names(upstream)
+
+    def translated(self, call: Call, head: ResponseHead, body: bytes) -> tuple[ResponseHead, bytes]:
+        return cloud_errors.translated(self._names, call, head, body)
 
     def send(self, call: Call, model: str) -> Awaitable[Exchange]:
         sent = super().send(call, model)

@@ -29,6 +29,8 @@ _SECRET = re.compile(
     | (?<=\bBearer\ )[A-Za-z0-9._~+/=\-]{8,}
     | (?<=://)[^/\s@:]+:[^/\s@]+(?=@)                     # user:password in a URL
     | (?<=x-api-key:\ )\S+
+    | (?<=x-amz-security-token:)\ ?[^\s&"\\]+              # AWS repeats what it could not verify
+    | \beyJ[A-Za-z0-9_\-]{8,}\.[A-Za-z0-9_\-]{8,}(?:\.[A-Za-z0-9_\-]*)?  # a JSON web token
     | -----BEGIN[A-Z ]*PRIVATE\ KEY-----.*?(?:-----END[A-Z ]*PRIVATE\ KEY-----|\Z)
     """,
     re.VERBOSE | re.IGNORECASE | re.DOTALL,

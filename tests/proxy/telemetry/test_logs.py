@@ -43,6 +43,8 @@ def test_members_stand_beside_the_message() -> None:
         "cgk_" + "x" * 43,
         "Authorization: Bearer eyJhbGciOiJIUzI1NiJ9.e30.abc-_",
         "x-api-key: some-other-service",
+        "x-amz-security-token:IQoJb3JpZ2luX2VjEJr",
+        "assertion eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJ4In0.abc-_",
         "http://user:password@proxy.corp:3128",
         "-----BEGIN PRIVATE KEY-----\nMIIabc\n-----END PRIVATE KEY-----",
         "-----BEGIN RSA PRIVATE KEY-----\nMIIabc",
