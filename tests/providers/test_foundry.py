@@ -1,6 +1,5 @@
 """Microsoft Foundry: what it is sent, and what a client gets of what it says."""
 
-import json
 from collections.abc import Iterator
 
 import pytest
@@ -153,6 +152,6 @@ def test_an_error_of_the_platform_says_nothing_of_the_resource(
     assert (answer.status, answer.error[0], answer.header("retry-after")) == (429, "rate_limit_error", "21")
     assert answer.json()["request_id"] == answer.header("x-request-id")
     assert CANARY not in f"{answer.headers}{answer.body!r}"
-    (line,) = [json.loads(text) for text in gateway.log_text().splitlines() if "apim-7" in text]
+    line = gateway.log_of("upstream.error", request_id=answer.header("x-request-id"))
     assert CANARY in line["message"]
-    assert (line["request_id"], line["upstream"]) == (answer.header("x-request-id"), "claude/foundry")
+    assert (line["upstream_request_id"], line["upstream"]) == ("req_upstream apim-7", "claude/foundry")

@@ -247,6 +247,15 @@ class Gateway:
     def logs(self) -> list[dict[str, Any]]:
         return _json_lines(self.log_text())
 
+    def log_of(self, event: str, **members: Any) -> dict[str, Any]:
+        """The first line of this test's log with this event and these members, once it is written."""
+        wanted = members | {"event": event}
+        line: dict[str, Any] = eventually(
+            lambda: next((one for one in self.logs() if wanted.items() <= one.items()), None),
+            what=f"a log line {wanted}",
+        )
+        return line
+
     def audit_text(self) -> str:
         """Of this test."""
         return self._stdout.read_bytes()[self._audit_start :].decode()

@@ -185,12 +185,8 @@ def _rejection(provider: str, call: Call, message: str) -> str:
 
 
 def _log(names: Names, call: Call, head: ResponseHead, body: bytes, said: Told, error: GatewayError) -> None:
-    request_id = said.request_id
-    for name in _REQUEST_IDS:
-        value = head.get(name)
-        if value is not None:
-            request_id = value.decode("latin-1")
-            break
+    given = [value.decode("latin-1") for name in _REQUEST_IDS if (value := head.get(name)) is not None]
+    ids = dict.fromkeys([*given, said.request_id] if said.request_id else given)
     level = logging.WARNING if error.status >= 500 or error.status in (401, 403, 404, 429) else logging.INFO
     log.log(
         level,
@@ -203,7 +199,7 @@ def _log(names: Names, call: Call, head: ResponseHead, body: bytes, said: Told, 
             "event": "upstream.error",
             "upstream": names.upstream,
             "request_id": call.request_id,
-            "upstream_request_id": request_id[:200],
+            "upstream_request_id": " ".join(ids)[:200],
             "status": head.status,
         },
     )
