@@ -37,13 +37,9 @@ TOKENS_DIRECTORY: Final = "/var/run/secrets/claude-gateway.dev/tokens"
 """In pods: a directory for each audience that their service account needs a token of."""
 
 
-def token_directory(audience: str) -> str:
-    return f"{TOKENS_DIRECTORY}/{hashlib.sha256(audience.encode()).hexdigest()[:16]}"
-
-
 def token_file(audience: str) -> str:
     """Where the pods' token of an audience lies."""
-    return f"{token_directory(audience)}/token"
+    return f"{TOKENS_DIRECTORY}/{hashlib.sha256(audience.encode()).hexdigest()[:16]}/token"
 
 
 def config_secret(gateway: str, part: int = 0) -> str:

@@ -7,7 +7,14 @@ not part of it; their SHA-256 digests are, so that the revision changes when a c
 
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    StringConstraints,
+    model_serializer,
+)
 
 CONTRACT_VERSION: Final = 1
 """Raised whenever an older proxy would misread the document. A proxy refuses a version it does not know."""
@@ -73,7 +80,15 @@ class StaticCredential(Value):
     kind: Literal["ApiKey", "OAuthToken", "BearerToken"]
 
 
-class AWSCredential(Part):
+class _Kinded(Part):
+    """A credential that is known by its kind, which is written out where members at their default are not."""
+
+    @model_serializer(mode="wrap")
+    def _with_kind(self, serialized: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        return {"kind": type(self).model_fields["kind"].default, **serialized(self)}
+
+
+class AWSCredential(_Kinded):
     """What requests to AWS are signed with."""
 
     kind: Literal["AWS"] = "AWS"
@@ -85,7 +100,7 @@ class AWSCredential(Part):
     external_id: str | None = None
 
 
-class GoogleCredential(Part):
+class GoogleCredential(_Kinded):
     """What tokens of Google Cloud are got with."""
 
     kind: Literal["Google"] = "Google"
@@ -105,14 +120,14 @@ class EntraClient(Part):
     secret: Value
 
 
-class EntraCredential(Part):
+class EntraCredential(_Kinded):
     """What tokens of Microsoft Entra are got with."""
 
     kind: Literal["Entra"] = "Entra"
     client: EntraClient | None = Field(default=None, description="None: the pod's own identity.")
 
 
-class FederatedCredential(Part):
+class FederatedCredential(_Kinded):
     """A projected service account token is exchanged at Anthropic for a short-lived one."""
 
     kind: Literal["Federated"] = "Federated"

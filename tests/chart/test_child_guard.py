@@ -55,7 +55,15 @@ def account(cluster: ApiServer) -> ApiClient:
 
 
 TOKEN_SECRET = {"annotations": {"kubernetes.io/service-account.name": "default"}}
-BY_TOKEN = {"name": "t", "projected": {"sources": [{"serviceAccountToken": {"path": "token"}}]}}
+
+
+def _token(**members: str) -> dict[str, Any]:
+    return {"name": "t", "projected": {"sources": [{"serviceAccountToken": {"path": "token", **members}}]}}
+
+
+BY_TOKEN = _token()
+BY_AUDIENCE = _token(audience="https://kubernetes.default.svc")
+BY_LIKENESS = _token(audience="https://api.anthropic.com/")
 
 
 @pytest.mark.parametrize(
@@ -66,6 +74,8 @@ BY_TOKEN = {"name": "t", "projected": {"sources": [{"serviceAccountToken": {"pat
         (_deployment(automountServiceAccountToken=True), TOKEN),
         (_deployment(automountServiceAccountToken=None), TOKEN),
         (_deployment(volumes=[BY_TOKEN]), TOKEN),
+        (_deployment(volumes=[BY_AUDIENCE]), TOKEN),
+        (_deployment(volumes=[BY_LIKENESS]), TOKEN),
         (_deployment(volumes=[{"name": "h", "hostPath": {"path": "/"}}]), TOKEN),
         (_deployment(hostNetwork=True), NODE),
         (_deployment(hostPID=True), NODE),

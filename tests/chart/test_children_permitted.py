@@ -45,6 +45,10 @@ def test_children_are_applied_and_deleted(account: str, gateway: dict[str, Any],
         ref=ObjectRef("GatewayDeployment", metadata["namespace"], metadata["name"]),
         uid=metadata["uid"],
         settings=SETTINGS,
+        token_audiences=(
+            "https://api.anthropic.com",
+            "https://iam.googleapis.com/projects/1/locations/global/workloadIdentityPools/pool/providers/corp",
+        ),
     )
     client = cluster.client_of(account)
     for manifest in made.wanted:

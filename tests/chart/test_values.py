@@ -31,6 +31,10 @@ DEFAULTS = yaml.safe_load((CHART / "values.yaml").read_text())
         ({"podLabels": {"app.kubernetes.io/name": "x"}}, "at '/podLabels/app.kubernetes.io~1name': false schema"),
         ({"imagePullSecrets": ["registry"]}, "at '/imagePullSecrets/0': got string, want object"),
         ({"networkPolicy": {"apiServer": {"ports": []}}}, "at '/networkPolicy/apiServer/ports': minItems"),
+        (
+            {"admissionPolicy": {"tokenAudiences": ["a'b"]}},
+            "at '/admissionPolicy/tokenAudiences/0': 'a\\'b' does not match pattern",
+        ),
         ({"crds": None}, "missing property 'crds'"),
         (
             {"serviceAccount": {"create": False}},

@@ -40,10 +40,19 @@ def gateway(name: str = "corp", **spec: Any) -> GatewayDeployment:
 
 
 def of(
-    subject: GatewayDeployment, *, namespace: str = "claude", uid: str = UID, settings: ChildSettings = SETTINGS
+    subject: GatewayDeployment,
+    *,
+    namespace: str = "claude",
+    uid: str = UID,
+    settings: ChildSettings = SETTINGS,
+    token_audiences: tuple[str, ...] = (),
 ) -> Children:
     return children(
-        subject, ref=ObjectRef("GatewayDeployment", namespace, subject.metadata.name), uid=uid, settings=settings
+        subject,
+        ref=ObjectRef("GatewayDeployment", namespace, subject.metadata.name),
+        uid=uid,
+        settings=settings,
+        token_audiences=token_audiences,
     )
 
 

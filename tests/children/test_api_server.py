@@ -107,7 +107,8 @@ def _apply(api: ApiClient, manifest: Manifest, *, dry_run: bool) -> Answer:
 
 def _children(subject: GatewayDeployment, namespace: str) -> tuple[Manifest, ...]:
     """Without an owner: no such gateway is there."""
-    return of(subject, namespace=namespace, uid="", settings=BUILT_IN).wanted
+    audiences = ("https://api.anthropic.com",)
+    return of(subject, namespace=namespace, uid="", settings=BUILT_IN, token_audiences=audiences).wanted
 
 
 def _changed(wanted: Any, live: Any, path: str = "") -> list[str]:

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from tests.children.gateways import SETTINGS, container, gateway, made, of, pod
 
-from gateway_operator.names import child_labels
+from gateway_operator.names import child_labels, token_file
 
 
 def test_the_proxy_is_the_first_container_and_its_ports_have_names() -> None:
@@ -90,6 +90,28 @@ def test_pods_that_serve_tls() -> None:
     volume = pod(**tls)["volumes"][1]["secret"]
     assert (volume["secretName"], volume["defaultMode"]) == ("claude-tls", 0o440)
     assert {item["key"] for item in volume["items"]} == {"tls.crt", "tls.key"}
+
+
+def test_a_token_for_each_audience_that_bindings_exchange() -> None:
+    (deployment,) = [
+        child
+        for child in of(gateway(), token_audiences=("https://api.anthropic.com", "https://b.example")).wanted
+        if child["kind"] == "Deployment"
+    ]
+    spec = deployment["spec"]["template"]["spec"]
+    (volume,) = [each for each in spec["volumes"] if each["name"] == "tokens"]
+    assert volume["projected"]["defaultMode"] == 0o440
+    tokens = [source["serviceAccountToken"] for source in volume["projected"]["sources"]]
+    assert [token["audience"] for token in tokens] == ["https://api.anthropic.com", "https://b.example"]
+    mounts = spec["containers"][0]["volumeMounts"]
+    (mount,) = [each for each in mounts if each["name"] == "tokens"]
+    assert mount["readOnly"]
+    for token in tokens:
+        assert f"{mount['mountPath']}/{token['path']}" == token_file(token["audience"])
+
+
+def test_without_an_audience_there_is_no_token() -> None:
+    assert [each["name"] for each in pod()["volumes"]] == ["config"]
 
 
 def test_the_volume_of_an_embedded_store() -> None:

@@ -161,6 +161,24 @@ def test_addresses_that_no_pod_connects_to(file: Any, member: str) -> None:
     assert f": {member} leads there: " in finding.message
 
 
+def test_a_binding_of_another_namespace_has_the_gateways_token_exchanged_at_google_alone() -> None:
+    def result(file: Any) -> Compiled:
+        held = Secret(namespace="team-a", name="vertex", data={"key.json": json.dumps(file).encode()})
+        vertex = {"projectID": "p", "region": "global", "serviceAccountSecretRef": {"name": "vertex"}}
+        refs = [{"name": "corp", "namespace": "claude"}]
+        foreign = binding("vertex", namespace="team-a", refs=refs, type="VertexAI", vertexAI=vertex)
+        return compile_gateway(
+            snapshot(gateway(allowedBindings={"namespaces": {"from": "All"}}), foreign, policy(), held), CORP
+        )
+
+    assert result(EXTERNAL).token_audiences
+    refused = result({**EXTERNAL, "token_url": "https://sts.example/token"})
+    (finding,) = [each for each in refused.findings if each.severity is Severity.ERROR]
+    assert finding.reason == "PodIdentityNotAllowed"
+    assert "leads to sts.example" in finding.message
+    assert refused.token_audiences == ()
+
+
 def test_loopback_where_the_gateway_may_reach_it() -> None:
     file = {**SERVICE_ACCOUNT, "token_uri": "http://127.0.0.1:9/token"}
     assert file_of(outcome(file, loopback=True)) == file

@@ -250,6 +250,40 @@ def test_the_annotation_pins_every_host_that_the_credential_goes_to(
         assert finding.message.endswith(f"not to {absent}")
 
 
+@pytest.mark.parametrize(
+    ("provider", "member", "address"),
+    [
+        ("Bedrock", {"region": "us-east-1", "podIdentity": {}}, "https://bedrock-runtime.us-east-1.amazonaws.com"),
+        (
+            "VertexAI",
+            {"region": "eu", "projectID": "p", "podIdentity": {}},
+            "https://aiplatform.eu.rep.googleapis.com/v1",
+        ),
+        ("Foundry", {"resource": "corp", "podIdentity": {}}, "https://corp.services.ai.azure.com/anthropic"),
+        ("Anthropic", {"workloadIdentity": IDENTITY}, "https://api.anthropic.com"),
+    ],
+)
+def test_a_binding_of_another_namespace_sends_the_gateways_identity_to_the_provider_alone(
+    provider: str, member: dict[str, Any], address: str
+) -> None:
+    name = provider[0].lower() + provider[1:]
+    foreign = [{"name": "corp", "namespace": "claude"}]
+    open_to_all = gateway(allowedBindings={"namespaces": {"from": "All"}})
+
+    def result(base_url: str) -> Compiled:
+        spec = {"type": provider, name: {**member, "baseURL": base_url}}
+        return compiled(open_to_all, binding("cloud", namespace="team-a", refs=foreign, **spec), policy())
+
+    for own in ("", address, f"{address}/"):
+        assert result(own).configuration.upstreams  # type: ignore[union-attr]
+    refused = result("https://relay.example")
+    assert refused.configuration is not None
+    assert refused.configuration.upstreams == ()
+    assert refused.token_audiences == ()
+    (finding,) = [each for each in refused.findings if each.severity is Severity.ERROR]
+    assert (finding.path, finding.reason) == (f"spec.{name}.baseURL", "PodIdentityNotAllowed")
+
+
 def test_plain_http_to_a_public_host_is_told_and_an_address_of_the_node_is_refused() -> None:
     result = outcome("Bedrock", region="us-east-1", podIdentity={}, baseURL="http://bedrock.example")
     assert [(each.path, each.reason) for each in result.findings] == [("spec.bedrock.baseURL", "PlainHTTP")]

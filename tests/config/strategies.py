@@ -6,10 +6,15 @@ from hypothesis import strategies as st
 
 from gateway_config.canonical import canonical_json, sha256_hex
 from gateway_config.contract import (
+    AWSCredential,
     Configuration,
     DeveloperKey,
     Egress,
+    EntraClient,
+    EntraCredential,
+    FederatedCredential,
     GatewayIdentity,
+    GoogleCredential,
     Limits,
     Match,
     Model,
@@ -17,6 +22,7 @@ from gateway_config.contract import (
     StaticCredential,
     Timeouts,
     Upstream,
+    Value,
 )
 
 text = st.text(st.characters(exclude_categories=("Cs",)), max_size=12)
@@ -63,6 +69,29 @@ keys = st.builds(
 )
 
 
+def credentials_of(name: str, sha256: str) -> st.SearchStrategy[Any]:
+    """Every kind of credential, with the value and without one."""
+    value = Value(name=name, sha256=sha256)
+    return st.one_of(
+        st.sampled_from(["ApiKey", "OAuthToken", "BearerToken"]).map(
+            lambda kind: StaticCredential(kind=kind, name=name, sha256=sha256)
+        ),
+        st.builds(AWSCredential, access_key=st.none() | st.just(value), role_arn=st.none() | text),
+        st.builds(GoogleCredential, service_account=st.none() | st.just(value), impersonate=st.none() | text),
+        st.builds(
+            EntraCredential,
+            client=st.none() | st.builds(EntraClient, tenant_id=text, client_id=text, secret=st.just(value)),
+        ),
+        st.builds(
+            FederatedCredential,
+            organization_id=text,
+            federation_rule_id=text,
+            service_account_id=text,
+            token_file=text,
+        ),
+    )
+
+
 @st.composite
 def configurations(draw: st.DrawFn) -> tuple[Configuration, dict[str, str]]:
     """A configuration and the values of its credentials."""
@@ -73,7 +102,7 @@ def configurations(draw: st.DrawFn) -> tuple[Configuration, dict[str, str]]:
             type="Anthropic",
             priority=draw(st.integers(-5, 5)),
             base_url="https://api.anthropic.com",
-            credential=StaticCredential(kind="ApiKey", name=name, sha256=sha256_hex(value.encode())),
+            credential=draw(credentials_of(name, sha256_hex(value.encode()))),
             models=draw(st.dictionaries(text, text, max_size=3)),
             timeouts=draw(timeouts),
         )

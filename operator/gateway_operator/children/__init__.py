@@ -58,9 +58,17 @@ class Children(NamedTuple):
     """What cannot be made, with the way out; the rest is made all the same."""
 
 
-def children(gateway: GatewayDeployment, *, ref: ObjectRef, uid: str, settings: ChildSettings) -> Children:
-    """Everything that a valid gateway needs besides its configuration. `uid` empty: nothing gets an owner."""
-    subject = Subject(spec=gateway.spec, ref=ref, uid=uid, settings=settings)
+def children(
+    gateway: GatewayDeployment,
+    *,
+    ref: ObjectRef,
+    uid: str,
+    settings: ChildSettings,
+    token_audiences: tuple[str, ...] = (),
+) -> Children:
+    """Everything that a valid gateway needs besides its configuration. `uid` empty: nothing gets an owner.
+    `token_audiences`: of the service account's tokens that its bindings need."""
+    subject = Subject(spec=gateway.spec, ref=ref, uid=uid, settings=settings, token_audiences=token_audiences)
     wanted: list[Manifest] = []
     unwanted: list[tuple[ResourceKind, str]] = []
     findings: list[Finding] = []

@@ -32,6 +32,10 @@ DEFAULT_REQUESTS: Final = {"cpu": "250m", "memory": "256Mi"}
 DEFAULT_LIMITS: Final = {"memory": "1Gi"}
 """No CPU limit: a throttled event loop delays every stream of the pod."""
 
+TOKENS: Final = "tokens"
+TOKEN_SECONDS: Final = 3600
+"""Life of a service account's token; Kubernetes' own default."""
+
 DEFAULT_CONTAINER_ANNOTATION: Final = "kubectl.kubernetes.io/default-container"
 
 
@@ -135,6 +139,8 @@ def _container(subject: Subject) -> Manifest:
     if volume_claim.wanted(subject):
         mounts.append({"name": "state", "mountPath": STATE_DIRECTORY})
         arguments += ["--state-dir", STATE_DIRECTORY]
+    if subject.token_audiences:
+        mounts.append({"name": TOKENS, "mountPath": names.TOKENS_DIRECTORY, "readOnly": True})
     container: dict[str, Any] = {
         "name": CONTAINER,
         "image": spec.image or subject.settings.image,
@@ -204,7 +210,23 @@ def _volumes(subject: Subject) -> list[Manifest]:
         )
     if volume_claim.wanted(subject):
         volumes.append({"name": "state", "persistentVolumeClaim": {"claimName": names.volume_claim(gateway)}})
+    if subject.token_audiences:
+        volumes.append({"name": TOKENS, "projected": {"defaultMode": READABLE, "sources": _tokens(subject)}})
     return volumes
+
+
+def _tokens(subject: Subject) -> list[Manifest]:
+    """Tokens of the pods' service account, each good for one other party alone. The kubelet renews them."""
+    return [
+        {
+            "serviceAccountToken": {
+                "audience": audience,
+                "expirationSeconds": TOKEN_SECONDS,
+                "path": names.token_file(audience).removeprefix(f"{names.TOKENS_DIRECTORY}/"),
+            }
+        }
+        for audience in subject.token_audiences
+    ]
 
 
 def _affinity(subject: Subject) -> Manifest:

@@ -49,6 +49,8 @@ class Subject:
     uid: str
     """Empty where the gateway is in no cluster; its children then have no owner."""
     settings: ChildSettings
+    token_audiences: tuple[str, ...] = ()
+    """Of the service account's tokens that the pods need as files, for exchanges with other parties."""
 
     @property
     def name(self) -> str:

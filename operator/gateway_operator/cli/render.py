@@ -93,7 +93,9 @@ def _gateway(ref: "ObjectRef", compiled: "Compiled", snapshot: "Snapshot", setti
         files = bundle.pack(compiled.configuration, credentials=compiled.credentials, sequence=1)
     except bundle.BundleError as error:
         fail(f"{ref}: {error}")
-    made = children(_validated(ref, snapshot), ref=ref, uid="", settings=settings)
+    made = children(
+        _validated(ref, snapshot), ref=ref, uid="", settings=settings, token_audiences=compiled.token_audiences
+    )
     return {
         "gateway": f"{ref.namespace}/{ref.name}",
         "revision": revision_of(plain),

@@ -1,6 +1,6 @@
 """ProviderBindings → upstreams, their models resolved."""
 
-from typing import Any
+from typing import Any, Final
 from urllib.parse import urlsplit
 
 from gateway_config.contract import Egress, Health, Timeouts, Upstream
@@ -14,6 +14,11 @@ from gateway_operator.compiler.providers import ROOMS, Keyring, Room, UnusableEr
 from gateway_operator.compiler.references import Values, host_of
 from gateway_operator.compiler.snapshot import ObjectRef
 from gateway_operator.compiler.urls import plain_http_finding, url_finding
+
+_FOREIGN: Final = (
+    "the pods' identity is the gateway's, and a binding of another namespace may not send what it gets to an address "
+    "of its own: remove baseURL, or take a credential of a Secret"
+)
 
 
 class CompiledBinding:
@@ -32,7 +37,13 @@ class CompiledBinding:
 
 
 def compile_binding(
-    checked: Checked[ProviderBinding], *, values: Values, catalogue: Catalogue, egress: Egress, pods: bool = True
+    checked: Checked[ProviderBinding],
+    *,
+    gateway: ObjectRef,
+    values: Values,
+    catalogue: Catalogue,
+    egress: Egress,
+    pods: bool,
 ) -> CompiledBinding:
     """One valid binding of this gateway. `pods`: whether it runs in pods, which get their service account's tokens."""
     result = CompiledBinding(checked.ref)
@@ -50,9 +61,12 @@ def compile_binding(
         return result
     insecure = plain_http_finding(checked.ref, path, base_url, "the credential and every prompt")
     result.findings += [finding for finding in (insecure, _incomplete(room, checked.ref, path, base_url)) if finding]
-    keyring = Keyring(ref=checked.ref, values=values, egress=egress, base_url=base_url, pods=pods)
+    foreign = checked.ref.namespace != gateway.namespace
+    keyring = Keyring(ref=checked.ref, values=values, egress=egress, base_url=base_url, pods=pods, foreign=foreign)
     try:
         credential = room.credential(member, keyring)
+        if foreign and keyring.by_the_pods and base_url != room.own_address(member):
+            raise UnusableError(path, Reason.POD_IDENTITY_NOT_ALLOWED, _FOREIGN)
     except UnusableError as problem:
         result.findings.append(problem.finding(checked.ref))
         return result

@@ -124,7 +124,7 @@ def _compile(inventory: Inventory, ref: ObjectRef, store_default: StoreDefault) 
     pods = store_default == "None"
     attached = _attached(inventory.bindings.values(), checked, inventory, findings)
     bindings = [
-        compile_binding(each, values=inventory.values, catalogue=catalogue, egress=egress, pods=pods)
+        compile_binding(each, gateway=ref, values=inventory.values, catalogue=catalogue, egress=egress, pods=pods)
         if each.object
         else _broken(each)
         for each in attached

@@ -147,7 +147,13 @@ class Run:
 
     async def write_children(self, model: GatewayDeployment) -> None:
         gateway = self.gathered.gateway
-        made: Children = children(model, ref=gateway, uid=self.gathered.uid, settings=self.settings)
+        made: Children = children(
+            model,
+            ref=gateway,
+            uid=self.gathered.uid,
+            settings=self.settings,
+            token_audiences=self.compiled.token_audiences,
+        )
         self.findings += made.findings
         if (unserved := await certificate_finding(model, gateway, reader=self.reader)) is not None:
             self.findings.append(unserved)

@@ -69,6 +69,8 @@ class Reason(Choice):
     """A URL leads to an address that no pod connects to: a metadata service, link-local, loopback."""
     PLAIN_HTTP = "PlainHTTP"
     """A warning: a credential would go to a public host unencrypted."""
+    POD_IDENTITY_NOT_ALLOWED = "PodIdentityNotAllowed"
+    """A binding of another namespace would send what the pods' identity gets to an address of its own."""
     BASE_URL_INCOMPLETE = "BaseURLIncomplete"
     """A warning: a base URL at one of the provider's own hosts lacks the path that every request there needs."""
     EXPOSURE_UNAVAILABLE = "ExposureUnavailable"

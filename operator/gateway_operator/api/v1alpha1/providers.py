@@ -5,7 +5,7 @@ from typing import Annotated
 from gateway_operator.api.v1alpha1.addresses import BaseURL
 from gateway_operator.api.v1alpha1.base import Model, Rule, doc, one_of_rule
 from gateway_operator.api.v1alpha1.references import SecretKeyRef, SecretRef
-from gateway_operator.api.v1alpha1.scalars import Opaque, Region, RoleARN
+from gateway_operator.api.v1alpha1.scalars import VISIBLE_PATTERN, Opaque, Region, RoleARN
 
 _ACCESS_KEY = (
     "Secret with the keys `accessKeyID`, `secretAccessKey` and, for temporary ones, `sessionToken`. "
@@ -34,7 +34,20 @@ class WorkloadIdentity(Model):
         str | None, doc("Id of the workspace. Default: the rule's own.", example="wrkspc_01AbCdEf", max_length=256)
     ] = None
     token_audience: Annotated[
-        str, doc("Audience of the projected token.", example="https://api.anthropic.com", min_length=1, max_length=512)
+        str,
+        doc(
+            "Audience of the projected token, as the federation rule asks for it. Others than the default are also "
+            "listed in the operator chart's value admissionPolicy.tokenAudiences.",
+            example="https://api.anthropic.com",
+            min_length=1,
+            max_length=512,
+            pattern=VISIBLE_PATTERN,
+        ),
+        Rule(
+            cel="!self.contains('kubernetes')",
+            message="must not be one that the Kubernetes API takes: name the audience of the federation rule",
+            holds=lambda audience: "kubernetes" not in audience,
+        ),
     ] = "https://api.anthropic.com"  # noqa: S105  # an audience, no password
 
 

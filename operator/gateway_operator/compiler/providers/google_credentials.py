@@ -9,7 +9,7 @@ import base64
 import binascii
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
 from gateway_operator.api.v1alpha1.conditions import Reason
@@ -37,6 +37,7 @@ _REFUSED_SOURCES: Final[Mapping[str, str]] = {
     "executable": "runs a program",
     "certificate": "reads a certificate and its key from the pod's files",
 }
+_GOOGLE: Final = ".googleapis.com"
 _KIND: Final = re.compile(r"[a-z_]{1,40}")
 _PRIVATE_KEY: Final = re.compile(r"-----BEGIN PRIVATE KEY-----([A-Za-z0-9+/=\s]+)-----END PRIVATE KEY-----")
 
@@ -56,7 +57,10 @@ def checked_credentials(keyring: Keyring, path: str, name: str, key: str, *, imp
     checking.check_kind(file, tuple(_NEEDED), "")
     urls = list(checking.addresses(file, ""))
     keyring.meant_for(path, name, [*urls, IMPERSONATION_URL] if impersonates else urls)
-    return _for_the_proxy(file, text, keyring)
+    result = _for_the_proxy(file, text, keyring)
+    if keyring.foreign and keyring.audiences:
+        checking.check_google(urls)
+    return result
 
 
 class _Checking:
@@ -127,6 +131,14 @@ class _Checking:
         if insecure is not None:
             self._keyring.findings.append(insecure)
         return str(value)
+
+    def check_google(self, urls: Iterable[str]) -> None:
+        """The pods' token is the gateway's: a binding of another namespace has it exchanged at Google alone."""
+        for url in urls:
+            if not host_of(url).endswith(_GOOGLE):
+                why = f"leads to {host_of(url)}: a binding of another namespace has the gateway's token exchanged at"
+                way_out = f"{why} hosts that end with {_GOOGLE} alone"
+                raise self._refused("credential_source.file", way_out, Reason.POD_IDENTITY_NOT_ALLOWED)
 
     def _refused(self, member: str, why: str, reason: Reason = Reason.SECRET_INVALID) -> UnusableError:
         return UnusableError(self._path, reason, f"{self._what}: {member} {why}")

@@ -50,11 +50,18 @@ class Keyring:
     base_url: str
     pods: bool = True
     """Whether the gateway runs in pods, which get the tokens of their service account as files."""
+    foreign: bool = False
+    """Whether the binding lies in another namespace than the gateway, whose pods have an identity of their own."""
     kept: dict[str, str] = field(default_factory=dict, repr=False)
     """For the credentials file."""
     audiences: list[str] = field(default_factory=list)
     """Of the service account's tokens that pods need."""
     findings: list[Finding] = field(default_factory=list)
+
+    @property
+    def by_the_pods(self) -> bool:
+        """Whether the credential stands on the pods' own identity."""
+        return not self.kept or bool(self.audiences)
 
     def static(self, path: str, ref: SecretKeyRef, kind: StaticKind) -> StaticCredential:
         """A value that is sent to the upstream as it is. Raises UnusableError."""
@@ -120,6 +127,10 @@ class Room(Generic[Member]):
     def member(self, spec: Any) -> Member:
         found: Member = getattr(spec, self.attribute)
         return found
+
+    def own_address(self, member: Any) -> str:
+        """The provider's own, without what the binding says."""
+        return self.place(member.model_copy(update={"base_url": ""})).base_url
 
     @property
     def path(self) -> str:
