@@ -1,9 +1,10 @@
 """Microsoft Foundry: what it is sent, and what a client gets of what it says."""
 
+import json
 from collections.abc import Iterator
 
 import pytest
-from tests.standins import messages
+from tests.standins import framing, messages
 from tests.standins.foundry import API_KEY, FoundryStandIn, error_answer
 from tests.standins.gateway import Gateway
 from tests.standins.manifests import Manifest, cloud_binding, secret, serving
@@ -127,8 +128,9 @@ CANARY = "resource corp-eu-canary of subscription 6d1c"
     "told",
     [
         messages.event("error", {"type": "error", "error": {"type": "overloaded_error", "message": CANARY}}),
-        b'data: {"error": {"code": 429, "message": "%b"}}\n\n' % CANARY.encode(),
+        b'data: {"error": {"code": 529, "message": "%b"}}\n\n' % CANARY.encode(),
     ],
+    ids=["claude", "platform"],
 )
 def test_a_failure_inside_of_a_stream_says_nothing_of_the_resource(
     gateway: Gateway, foundry: FoundryStandIn, told: bytes
@@ -138,9 +140,11 @@ def test_a_failure_inside_of_a_stream_says_nothing_of_the_resource(
     answer = gateway.messages(STREAMED)
     assert answer.body.startswith(b"".join(events[:3]) + b"event: error\n")
     assert answer.body.count(b"event: ") == 4
+    end = json.loads(answer.body.rpartition(b"data: ")[2])
+    assert (end["error"]["type"], end["request_id"]) == ("overloaded_error", answer.header("x-request-id"))
     assert CANARY not in f"{answer.headers}{answer.body!r}"
-    assert gateway.audit_of(answer)["outcome"] != "completed"
-    assert CANARY in gateway.log_text()
+    assert gateway.audit_of(answer)["outcome"] == "upstream_error"
+    assert CANARY in gateway.log_of("upstream.error", request_id=answer.header("x-request-id"))["message"]
 
 
 @pytest.mark.parametrize("body", [BODY, STREAMED], ids=["json", "stream"])
@@ -155,3 +159,41 @@ def test_an_error_of_the_platform_says_nothing_of_the_resource(
     line = gateway.log_of("upstream.error", request_id=answer.header("x-request-id"))
     assert CANARY in line["message"]
     assert (line["upstream_request_id"], line["upstream"]) == ("req_upstream apim-7", "claude/foundry")
+
+
+NATIVE = [
+    (400, "invalid_request", 400),
+    (401, "401", 401),
+    (403, "PermissionDenied", 403),
+    (404, "DeploymentNotFound", 404),
+    (408, "Timeout", 408),
+    (409, "Conflict", 409),
+    (413, "RequestTooLarge", 413),
+    (429, "TooManyRequests", 429),
+    (500, "InternalServerError", 502),
+    (503, "ServiceUnavailable", 529),
+]
+
+
+@pytest.mark.parametrize(("status", "code", "told"), NATIVE)
+@pytest.mark.parametrize("body", [BODY, STREAMED], ids=["json", "stream"])
+def test_no_error_of_the_platform_says_anything_of_the_resource(
+    gateway: Gateway, foundry: FoundryStandIn, body: bytes, status: int, code: str, told: int
+) -> None:
+    headers = [("www-authenticate", CANARY), ("x-ms-error", CANARY), ("retry-after", "7")]
+    foundry.script(error_answer(status, code, CANARY, headers=headers))
+    answer = gateway.messages(body)
+    assert answer.status == told
+    assert CANARY not in f"{answer.headers}{answer.body!r}"
+    assert answer.json()["request_id"] == answer.header("x-request-id")
+    if status == 429:
+        assert answer.header("retry-after") == "7"
+    assert CANARY in gateway.log_of("upstream.error", request_id=answer.header("x-request-id"))["message"]
+
+
+@pytest.mark.parametrize("body", [BODY, STREAMED], ids=["json", "stream"])
+def test_what_claude_says_of_a_request_is_the_client_s(gateway: Gateway, foundry: FoundryStandIn, body: bytes) -> None:
+    said = "prompt is too long: 210000 tokens > 200000 maximum"
+    foundry.script(framing.error_answer(400, "invalid_request_error", said))
+    answer = gateway.messages(body)
+    assert (answer.status, *answer.error) == (400, "invalid_request_error", said)

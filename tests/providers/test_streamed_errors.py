@@ -10,6 +10,7 @@ from tests.standins import messages
 
 from gateway_proxy.providers.streamed_errors import HELD_LIMIT, StreamedErrors
 from gateway_proxy.upstream.errors import StreamedError
+from gateway_proxy.upstream.head import ResponseHead
 
 SAID = messages.text("an error in event: error, " + '"error": {"type": "error"}' + "\n\nevent: error\n\n")
 EVENTS = b"".join(messages.events(SAID, messages.tool_use("error", {"error": "projects/p"})))
@@ -27,9 +28,13 @@ FAILURES = [
 ]
 
 
+def as_it_is(head: ResponseHead, body: bytes) -> tuple[ResponseHead, bytes]:
+    return head, body
+
+
 def fed(pieces: list[bytes]) -> tuple[bytes, StreamedErrors]:
     """What comes out; as an exchange does, nothing more goes in after an error."""
-    watched, out = StreamedErrors("claude/vertex"), b""
+    watched, out = StreamedErrors(as_it_is), b""
     for piece in pieces:
         if watched.error is None:
             out += watched.feed(piece)
@@ -79,7 +84,7 @@ def test_a_long_event_is_not_held_for_ever(size: int) -> None:
     out, watched = fed([stream[at : at + step] for at in range(0, len(stream), step)])
     assert out == stream
     assert watched.error is None
-    watched = StreamedErrors("claude/vertex")
+    watched = StreamedErrors(as_it_is)
     assert watched.feed(long[: HELD_LIMIT + 10]), "a part is let through before the event ends"
     rest = watched.feed(long[HELD_LIMIT + 10 :] + FAILURES[0][0])
     assert rest == long[HELD_LIMIT + 10 :]

@@ -10,7 +10,7 @@ from gateway_proxy.client_request import ClientRequest
 from gateway_proxy.errors import GatewayError
 from gateway_proxy.inference import sse
 from gateway_proxy.timeouts import Timeouts
-from gateway_proxy.upstream.errors import IdleTimeoutError, ProtocolError, UpstreamError
+from gateway_proxy.upstream.errors import IdleTimeoutError, ProtocolError, StreamedError, UpstreamError
 from gateway_proxy.upstream.exchange import Exchange, Spans
 from gateway_proxy.upstream.framing import LAST_CHUNK, chunk
 
@@ -167,6 +167,8 @@ class EventRelay(_Relay):
             self._break_off(errors.upstream_silent(error.seconds), "upstream_silent")
         elif isinstance(error, ProtocolError):
             self._break_off(errors.upstream_broke_protocol(), "upstream_broke_off")
+        elif isinstance(error, StreamedError) and error.in_band is not None:
+            self._end_in_band(sse.error_event(error.in_band()), "upstream_error")
         else:
             self._break_off(errors.upstream_broke_off(), "upstream_broke_off")
 
@@ -242,11 +244,14 @@ class EventRelay(_Relay):
         self._over(outcome)
 
     def _break_off(self, error: GatewayError, outcome: str) -> None:
+        self._end_in_band(errors.stream_event(error, self._request.request_id), outcome)
+
+    def _end_in_band(self, event: bytes, outcome: str) -> None:
         """An unfinished event is dropped. Inside a long one there is no place for an error: the connection is cut."""
         if not self._at_border:
             self._cut(outcome)
             return
-        self._send(errors.stream_event(error, self._request.request_id))
+        self._send(event)
         self._finish(outcome)
 
 

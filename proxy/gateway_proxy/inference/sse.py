@@ -23,6 +23,11 @@ def last_border(data: bytes | bytearray, start: int = 0) -> int:
     return border
 
 
+def error_event(envelope: bytes) -> bytes:
+    """An error in Anthropic's form, on one line, as an event."""
+    return b"event: error\ndata: " + envelope + b"\n\n"
+
+
 def leading_error(payload: bytes) -> bytes | None:
     """The data of the event that a stream begins with, where that is a whole `error` event in one line of data."""
     if not payload.lstrip(b"\r\n").startswith(b"event: error") or not last_border(payload):

@@ -1,6 +1,7 @@
 """The Messages API in other companies' clouds: what they want otherwise than Anthropic's own API does."""
 
 from collections.abc import Awaitable
+from functools import partial
 from typing import Any, ClassVar, Final
 
 import msgspec
@@ -45,13 +46,13 @@ class CloudMessagesAPIUpstream(MessagesAPIUpstream):
 
     def send(self, call: Call, model: str) -> Awaitable[Exchange]:
         sent = super().send(call, model)
-        return self._watched(sent) if call.stream else sent
+        return self._watched(call, sent) if call.stream else sent
 
-    async def _watched(self, sent: Awaitable[Exchange]) -> Exchange:
+    async def _watched(self, call: Call, sent: Awaitable[Exchange]) -> Exchange:
         exchange = await sent
         head = exchange.head
         if head is not None and head.status == 200 and _is_plain_events(head):
-            exchange.decode_with(StreamedErrors(self.name), head.with_headers())
+            exchange.decode_with(StreamedErrors(partial(self.translated, call)), head.with_headers())
         return exchange
 
     def body(self, call: Call, model: str) -> bytes:

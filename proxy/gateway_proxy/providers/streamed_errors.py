@@ -1,7 +1,7 @@
 """Failures that a cloud tells of inside of a stream of server-sent events."""
 
-import logging
 import re
+from collections.abc import Callable
 from typing import Final
 
 import orjson
@@ -11,11 +11,10 @@ from gateway_proxy.inference import sse
 from gateway_proxy.upstream.errors import StreamedError, UpstreamError
 from gateway_proxy.upstream.head import ResponseHead
 
-log = logging.getLogger(__name__)
-
 HELD_LIMIT: Final = 256 * 1024
 """Bytes of an unfinished event that are held back. Of a longer one only the beginning says what it is."""
-_LOGGED_BYTES: Final = 4096
+_TOLD_BYTES: Final = 4096
+"""Of a failure that is longer than that."""
 
 _BORDER: Final = re.compile(rb"\n\n|\n\r\n|\r\r")
 _NAMED: Final = re.compile(rb"event:[ \t]*(?!error)[a-z]")
@@ -24,13 +23,14 @@ _NAMED: Final = re.compile(rb"event:[ \t]*(?!error)[a-z]")
 
 class StreamedErrors:
     """Lets a stream through, event by event, up to one that tells of a failure: its text may name accounts and
-    projects, which are the operator's business. It goes to the log. A Decoder."""
+    projects, which are the operator's business. A Decoder."""
 
-    __slots__ = ("_held", "_seam", "_upstream", "error")
+    __slots__ = ("_held", "_seam", "_translated", "error")
 
-    def __init__(self, upstream: str) -> None:
+    def __init__(self, translated: Callable[[ResponseHead, bytes], tuple[ResponseHead, bytes]]) -> None:
+        """`translated`: an error as the client gets it, in Anthropic's form on one line."""
         self.error: UpstreamError | None = None
-        self._upstream = upstream
+        self._translated = translated
         self._held = b""
         """The beginning of an event."""
         self._seam: bytes | None = None
@@ -52,7 +52,7 @@ class StreamedErrors:
         if len(self._held) > HELD_LIMIT and self.error is None:
             long, self._held = self._held, b""
             if not _NAMED.match(long):
-                self._tell(long, long[:_LOGGED_BYTES])
+                self._tell(long[:_TOLD_BYTES])
                 return whole
             self._seam = long[-3:]
             return whole + long
@@ -75,25 +75,22 @@ class StreamedErrors:
 
     def _checked(self, events: bytes) -> bytes:
         """The events in front of the first that tells of a failure."""
+        if _NAMED.match(events) and events.find(b"\n\n") == len(events) - 2 and b"\r" not in events:
+            return events  # one event, as packets have them; the word is in what a model says
         start = 0
         for border in _BORDER.finditer(events):
             event = events[start : border.end()]
             failure = None if _NAMED.match(event) else failure_in(event)
             if failure is not None:
                 self._held = b""
-                self._tell(event, failure)
+                self._tell(failure)
                 return events[:start]
             start = border.end()
         return events
 
-    def _tell(self, event: bytes, failure: bytes) -> None:
-        self.error = StreamedError(ResponseHead.answered(_status_of(failure)), failure)
-        log.warning(
-            "upstream %s: it told of a failure inside of a stream: %s",
-            self._upstream,
-            event[:_LOGGED_BYTES].decode("utf-8", "replace").strip(),
-            extra={"event": "upstream.streamed_error", "upstream": self._upstream},
-        )
+    def _tell(self, failure: bytes) -> None:
+        head = ResponseHead.answered(_status_of(failure))
+        self.error = StreamedError(head, failure, in_band=lambda: self._translated(head, failure)[1])
 
 
 def failure_in(event: bytes) -> bytes | None:

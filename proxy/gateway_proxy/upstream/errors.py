@@ -1,5 +1,6 @@
 """What can go wrong between the gateway and an upstream. No text here ever holds a header value or a body byte."""
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -62,10 +63,13 @@ class StreamedError(UpstreamError):
 
     reason = "Streamed"
 
-    def __init__(self, head: "ResponseHead", body: bytes) -> None:
+    def __init__(self, head: "ResponseHead", body: bytes, *, in_band: Callable[[], bytes] | None = None) -> None:
+        """`in_band`: what the client is told of it where its answer has begun, an error in Anthropic's form on one
+        line. None: only that the upstream broke off."""
         super().__init__(f"the upstream told of a failure inside of its stream, as with status {head.status}")
         self.head = head
         self.body = body
+        self.in_band = in_band
 
 
 class CredentialError(UpstreamError):
