@@ -1,6 +1,6 @@
 """From manifests to what the proxy is given to check: the upstreams and their credentials, and nothing else."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from gateway_config.contract import (
@@ -12,6 +12,7 @@ from gateway_config.contract import (
     Upstream,
     values_of,
 )
+from gateway_operator import names
 from gateway_operator.checks.facts import Facts
 from gateway_operator.checks.results import Binding
 from gateway_operator.compiler import Compiled, Finding, ObjectRef, Severity, StoreDefault, compile_gateway
@@ -63,7 +64,9 @@ def plan(
     configuration = compiled.configuration
     if configuration is None:
         raise PlanError([_place(manifests, each) for each in compiled.findings if each.severity == Severity.ERROR])
-    here = tuple(each for each in configuration.upstreams if pod_identity or not _is_of_the_pod(each))
+    here = tuple(
+        each for each in configuration.upstreams if pod_identity or not _is_of_the_pod(each, compiled.credentials)
+    )
     return Plan(
         gateway=gateway,
         configuration=_of_upstreams(configuration, here),
@@ -151,12 +154,16 @@ def _only_in_a_pod(facts: Facts, gateway: ObjectRef) -> tuple[str, str]:
     )
 
 
-def _is_of_the_pod(upstream: Upstream) -> bool:
+def _is_of_the_pod(upstream: Upstream, credentials: Mapping[str, str]) -> bool:
+    """Whether the credential is, or begins with, what a pod alone has."""
     match upstream.credential:
         case AWSCredential(access_key=None) | GoogleCredential(service_account=None) | EntraCredential(client=None):
             return True
         case FederatedCredential():
             return True
+        case GoogleCredential(service_account=value) if value is not None:
+            # A workload identity pool's file names the token of the pod's service account.
+            return names.TOKENS_DIRECTORY in credentials[value.name]
         case _:
             return False
 

@@ -119,7 +119,7 @@ class Results:
             self._ids |= {(name, model): known_as for model, known_as in line["models"].items()}
             binding.left_out, binding.note = tuple(line["left_out"]), line["note"]
         elif event == "unusable":
-            binding.problem = line["message"]
+            binding.problem, binding.way_out = line["message"], f"check {binding.facts.credential}"
         elif event == "not_tried":
             binding.not_tried = tuple(line["models"])
         elif event == "call":

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import logging
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -20,6 +21,8 @@ from gateway_proxy.checks.selection import Selection, selection
 from gateway_proxy.outbound.client import Outbound
 from gateway_proxy.providers import Pools, UpstreamClient, build
 from gateway_proxy.telemetry import logs
+
+log = logging.getLogger(__name__)
 
 UPSTREAMS_AT_ONCE: Final = 8
 EXIT_FAILED: Final = 1
@@ -94,6 +97,14 @@ class _Check:
         return EXIT_FAILED if self._failed else 0
 
     async def _upstream(self, upstream: Upstream, chosen: Selection, *, outbound: Outbound, pools: Pools) -> None:
+        try:
+            await self._checked(upstream, chosen, outbound, pools)
+        except Exception as error:
+            # A fault in one provider's code does not keep the others from being checked.
+            log.exception("the check of %s failed", upstream.name, extra={"event": "check.failed"})
+            self._unusable(upstream, f"a fault of this program: {type(error).__name__}: {error}")
+
+    async def _checked(self, upstream: Upstream, chosen: Selection, outbound: Outbound, pools: Pools) -> None:
         async with self._slots:
             self._tell(
                 "upstream",
@@ -105,8 +116,7 @@ class _Check:
             try:
                 client = await asyncio.to_thread(self._client, upstream, outbound, pools)
             except ValueError as error:
-                self._failed += 1
-                self._tell("unusable", upstream=upstream.name, message=self._clean(str(error)))
+                self._unusable(upstream, str(error))
                 return
             client.prepare()
             await self._models(client, chosen.tried)
@@ -150,6 +160,10 @@ class _Check:
             milliseconds=round(outcome.milliseconds, 1),
         )
         return outcome
+
+    def _unusable(self, upstream: Upstream, why: str) -> None:
+        self._failed += 1
+        self._tell("unusable", upstream=upstream.name, message=self._clean(why))
 
     def _tell(self, event: str, **members: Any) -> None:
         # Each at once: whoever reads shows how far the check is.
