@@ -8,7 +8,7 @@ from gateway_config.contract import Model
 LONG_CONTEXT_SUFFIX = "[1m]"
 """Claude Code writes it behind a model's name to ask for the long context window; it is no part of the id."""
 
-_REGION_PREFIX = re.compile(r"^(?:(?:us|eu|apac|au|jp|us-gov|global)\.)?anthropic\.")
+_REGION_PREFIX = re.compile(r"^(?:(?:us|eu|apac|au|jp|in|us-gov|global)\.)?anthropic\.")
 _BEDROCK_VERSION = re.compile(r"-v\d+(?::\d+)?$")
 _DATE = re.compile(r"[-@]20\d{6}$")
 

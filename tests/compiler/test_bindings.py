@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from tests.compiler.manifests import CANARY, binding, compiled, gateway, policy, reasons, secret
 
+from gateway_config.models import ModelNames
 from gateway_operator.compiler import Severity
 
 CUSTOM = {"custom": [{"id": "claude-internal-1"}]}
@@ -94,6 +95,68 @@ def test_an_oauth_token_and_an_address_of_its_own() -> None:
     assert upstream.timeouts.connect_seconds == 1
     assert upstream.timeouts.first_byte_seconds == 90
     assert upstream.timeouts.idle_seconds == 1.5
+
+
+@pytest.mark.parametrize(
+    ("region", "model", "upstream_id"),
+    [
+        ("us-east-1", "claude-opus-5-5", "us.anthropic.claude-opus-5-5"),
+        ("us-west-2", "claude-opus-4-1-20250805", "us.anthropic.claude-opus-4-1-20250805-v1:0"),
+        ("ca-central-1", "claude-fable-5-2", "us.anthropic.claude-fable-5-2"),
+        ("eu-central-1", "claude-opus-4-6", "eu.anthropic.claude-opus-4-6-v1"),
+        ("eu-west-1", "claude-haiku-5-5", "eu.anthropic.claude-haiku-5-5"),
+        # No profile of Fable 5.1 and 5.2 is Europe's own.
+        ("eu-west-1", "claude-fable-5-1", "global.anthropic.claude-fable-5-1"),
+        # London and Zurich are no source of the European profiles.
+        ("eu-west-2", "claude-opus-5-5", "global.anthropic.claude-opus-5-5"),
+        ("ap-northeast-1", "claude-opus-5-5", "jp.anthropic.claude-opus-5-5"),
+        ("ap-northeast-3", "claude-sonnet-4-6", "jp.anthropic.claude-sonnet-4-6"),
+        ("ap-northeast-1", "claude-sonnet-5", "global.anthropic.claude-sonnet-5"),
+        ("ap-northeast-1", "claude-sonnet-4-20250514", "apac.anthropic.claude-sonnet-4-20250514-v1:0"),
+        ("ap-southeast-2", "claude-opus-4-8", "au.anthropic.claude-opus-4-8"),
+        ("ap-southeast-2", "claude-sonnet-5-5", "global.anthropic.claude-sonnet-5-5"),
+        ("ap-southeast-1", "claude-3-7-sonnet-20250219", "apac.anthropic.claude-3-7-sonnet-20250219-v1:0"),
+        ("ap-south-1", "claude-opus-5", "in.anthropic.claude-opus-5"),
+        ("sa-east-1", "claude-opus-5-5", "global.anthropic.claude-opus-5-5"),
+        ("me-south-1", "claude-haiku-4-5-20251001", "global.anthropic.claude-haiku-4-5-20251001-v1:0"),
+        # Where no profile is known, the bare id.
+        ("eu-central-1", "claude-opus-4-1-20250805", "anthropic.claude-opus-4-1-20250805-v1:0"),
+        ("us-gov-west-1", "claude-opus-4-8", "us-gov.anthropic.claude-opus-4-8"),
+        ("us-gov-west-1", "claude-haiku-5-5", "anthropic.claude-haiku-5-5"),
+        ("cn-north-1", "claude-opus-5-5", "anthropic.claude-opus-5-5"),
+    ],
+)
+def test_a_bedrock_id_has_the_prefix_that_its_region_and_model_go_by(region: str, model: str, upstream_id: str) -> None:
+    models = upstream_models(type="Bedrock", bedrock={"region": region, "podIdentity": {}})
+    assert models[model] == upstream_id
+
+
+def test_a_binding_names_its_own_ids_instead() -> None:
+    listed = [{"id": "eu.anthropic.claude-opus-5-5", "upstreamID": PROFILE}, {"id": "claude-haiku-5-5"}]
+    bedrock = {"region": "eu-west-1", "podIdentity": {}}
+    models = upstream_models(type="Bedrock", bedrock=bedrock, models=listed, onlyListedModels=True)
+    assert models == {"claude-opus-5-5": PROFILE, "claude-haiku-5-5": "eu.anthropic.claude-haiku-5-5"}
+
+
+PROFILE = "arn:aws:bedrock:eu-west-1:123456789012:application-inference-profile/AbC123"
+
+
+@pytest.mark.parametrize("spelling", [PROFILE, PROFILE.upper(), f"{PROFILE}[1m]"])
+def test_an_arn_that_a_binding_names_means_its_model(spelling: str) -> None:
+    bedrock = {"region": "eu-west-1", "podIdentity": {}}
+    listed = [{"id": "claude-opus-5-5", "upstreamID": PROFILE}]
+    result = compiled(
+        binding("cloud", type="Bedrock", bedrock=bedrock, models=listed), policy(availableModels=[spelling])
+    )
+    assert result.configuration is not None
+    assert ModelNames(result.configuration.models).canonical(spelling) == "claude-opus-5-5"
+    assert result.configuration.base is not None
+    assert result.configuration.base.models == ("claude-opus-5-5",)
+
+
+def test_an_arn_that_no_binding_names_means_nothing() -> None:
+    result = compiled(binding(), policy(availableModels=[PROFILE]), secret())
+    assert "ModelUnknown" in reasons(result.findings)["claude/everyone"]
 
 
 def test_a_broken_binding_leaves_the_others_standing() -> None:

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from tests.compiler.manifests import binding, compiled, gateway, policy, reasons, secret
 
-from gateway_operator.compiler.catalogue import builtin_models, builtin_names
+from gateway_operator.compiler.catalogue import bedrock_regions, builtin_models, builtin_names
 
 
 def test_the_built_in_models_in_the_order_they_are_shown() -> None:
@@ -43,13 +43,22 @@ def test_every_entry_is_whole() -> None:
         assert builtin.model.max_input_tokens in {None, 200_000, 1_000_000}
 
 
+def test_every_prefix_is_of_a_geography_that_is_known() -> None:
+    geographies = bedrock_regions()
+    for builtin in builtin_models().values():
+        assert builtin.bedrock_prefixes <= {*geographies, "global"}
+        assert "us" in builtin.bedrock_prefixes
+    for prefix in ("us", "eu", "jp", "au", "us-gov"):
+        assert any(prefix in builtin.bedrock_prefixes for builtin in builtin_models().values())
+
+
 def test_what_any_provider_calls_a_model_means_that_model() -> None:
     for name, builtin in builtin_models().items():
         for upstream_id in builtin.upstream_ids.values():
             for spelling in (upstream_id, f"{upstream_id}[1m]", upstream_id.upper()):
                 assert builtin_names().canonical(spelling) == name
         bedrock = builtin.upstream_ids["Bedrock"]
-        for region in ("us", "eu", "apac", "au", "jp", "global"):
+        for region in ("us", "eu", "apac", "au", "jp", "in", "us-gov", "global"):
             assert builtin_names().canonical(f"{region}.{bedrock}") == name
 
 

@@ -41,6 +41,7 @@ NAMES = ModelNames(MODELS)
         ("apac.anthropic.claude-opus-5-5-v1", "claude-opus-5-5"),
         ("au.anthropic.claude-opus-5-5", "claude-opus-5-5"),
         ("jp.anthropic.claude-opus-5-5", "claude-opus-5-5"),
+        ("in.anthropic.claude-opus-5-5", "claude-opus-5-5"),
         ("us-gov.anthropic.claude-opus-5-5", "claude-opus-5-5"),
         ("global.anthropic.claude-opus-5-5-v1:0[1m]", "claude-opus-5-5"),
         ("claude-opus-4", "claude-opus-4-20250514"),

@@ -10,11 +10,12 @@ from gateway_operator.api.v1alpha1.provider_binding import ProviderBindingSpec
 from gateway_operator.compiler.catalogue import Catalogue
 from gateway_operator.compiler.findings import Finding, warning
 from gateway_operator.compiler.inventory import Checked, validated
-from gateway_operator.compiler.providers import ROOMS, Keyring, Room, UnusableError
+from gateway_operator.compiler.providers import ROOMS, Keyring, Place, Room, UnusableError
 from gateway_operator.compiler.references import Values, host_of
 from gateway_operator.compiler.snapshot import ObjectRef
 from gateway_operator.compiler.urls import plain_http_finding, url_finding
 
+_ARN: Final = "arn:"
 _FOREIGN: Final = (
     "the pods' identity is the gateway's, and a binding of another namespace may not send what it gets to an address "
     "of its own: remove baseURL, or take a credential of a Secret"
@@ -24,7 +25,7 @@ _FOREIGN: Final = (
 class CompiledBinding:
     """What became of one binding: an upstream with its credential's values, or None and the findings that say why."""
 
-    __slots__ = ("credentials", "findings", "ref", "token_audiences", "upstream")
+    __slots__ = ("credentials", "findings", "ref", "spellings", "token_audiences", "upstream")
 
     def __init__(self, ref: ObjectRef) -> None:
         self.ref = ref
@@ -33,6 +34,8 @@ class CompiledBinding:
         """For the credentials file."""
         self.token_audiences: tuple[str, ...] = ()
         """Of the service account's tokens that it needs pods to have."""
+        self.spellings: list[tuple[str, str]] = []
+        """(canonical id, ARN) of models that clients may name as the upstream does."""
         self.findings: list[Finding] = []
 
 
@@ -52,8 +55,9 @@ def compile_binding(
     member = room.member(spec)
     place = room.place(member)
     base_url = place.base_url.rstrip("/")
-    models, findings = _models(checked.ref, spec, catalogue)
+    models, findings = _models(checked.ref, spec, catalogue, room, place)
     result.findings += findings
+    result.spellings = [(model, name) for model, name in models.items() if name.startswith(_ARN)]
     path = f"{room.path}.baseURL"
     refused = url_finding(checked.ref, path, base_url, egress)
     if refused is not None:
@@ -107,10 +111,12 @@ def _incomplete(room: Room[Any], ref: ObjectRef, path: str, base_url: str) -> Fi
     return None
 
 
-def _models(ref: ObjectRef, spec: ProviderBindingSpec, catalogue: Catalogue) -> tuple[dict[str, str], list[Finding]]:
+def _models(
+    ref: ObjectRef, spec: ProviderBindingSpec, catalogue: Catalogue, room: Room[Any], place: Place
+) -> tuple[dict[str, str], list[Finding]]:
     """Canonical id → upstream id. A listed model overrides the catalogue's id for it."""
     findings: list[Finding] = []
-    defaults = dict(catalogue.default_upstream_ids(spec.type))
+    defaults = {builtin.model.id: room.upstream_id(builtin, spec.type, place) for builtin in catalogue.builtin()}
     models = {} if spec.only_listed_models else dict(defaults)
     listed: dict[str, int] = {}
     for position, entry in enumerate(spec.models):

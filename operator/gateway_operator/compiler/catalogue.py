@@ -3,10 +3,18 @@
 catalogue.json lists the built-in models in the order in which `GET /v1/models` shows them, each with the id that every
 provider type knows it by (`Bedrock` without the region's prefix). `listed: false` marks older models: they are served,
 but shown only to callers whose policy names them. A release date that was never published stands as 1970-01-01.
+
+`bedrockPrefixes` names the cross-region inference profiles that a model has, and `bedrockRegions` from where each may
+be called. Bedrock refuses the bare id of a model that is served through profiles alone. Sources, read in November 2026:
+the model cards of Bedrock's user guide and its table of source regions ("Supported Regions and models for inference
+profiles"); Anthropic's table for Opus 4.6 and earlier ("Claude on Amazon Bedrock"); models.dev's list of Bedrock ids;
+for us-gov, deployments that name theirs. Where sources disagree, a prefix is left out: `global.` then serves, and a
+profile that is not there serves nobody (jp. of Opus 4.6, Opus 5 and Sonnet 5, apac. of Opus 4.6, au. of Sonnet 5.5).
+Of Fable 5.2 only us. was seen; global. is taken from Fable 5 and 5.1.
 """
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
@@ -27,13 +35,25 @@ class BuiltinModel:
     model: Model
     upstream_ids: Mapping[str, str]
     """Provider type → id."""
+    bedrock_prefixes: frozenset[str]
+    """Of its inference profiles, without the point."""
+
+
+@cache
+def _document() -> Any:
+    return json.loads((resources.files(__package__) / "catalogue.json").read_text(encoding="utf-8"))
 
 
 @cache
 def builtin_models() -> Mapping[str, BuiltinModel]:
     """The built-in catalogue by canonical id, in its order."""
-    text = (resources.files(__package__) / "catalogue.json").read_text(encoding="utf-8")
-    return {entry["id"]: _builtin(entry) for entry in json.loads(text)["models"]}
+    return {entry["id"]: _builtin(entry) for entry in _document()["models"]}
+
+
+@cache
+def bedrock_regions() -> Mapping[str, frozenset[str]]:
+    """Prefix of inference profiles → the regions that they may be called from, the narrowest geography first."""
+    return {prefix: frozenset(regions) for prefix, regions in _document()["bedrockRegions"].items()}
 
 
 def _builtin(entry: Mapping[str, Any]) -> BuiltinModel:
@@ -46,7 +66,7 @@ def _builtin(entry: Mapping[str, Any]) -> BuiltinModel:
         spellings=tuple(sorted(spellings)),
         listed=entry.get("listed", True),
     )
-    return BuiltinModel(model, entry["upstreamIDs"])
+    return BuiltinModel(model, entry["upstreamIDs"], frozenset(entry["bedrockPrefixes"]))
 
 
 @cache
@@ -61,13 +81,27 @@ class Catalogue:
         self.models = models
         self.names = ModelNames(models)
 
-    def default_upstream_ids(self, provider: str) -> Iterator[tuple[str, str]]:
-        """(canonical id, the provider's id) of every model that a binding of this type serves without being told.
-        Custom models are not among them: only a binding that maps one knows what its upstream calls it."""
-        for model in self.models:
-            builtin = builtin_models().get(model.id)
-            if builtin is not None and provider in builtin.upstream_ids:
-                yield model.id, builtin.upstream_ids[provider]
+    def builtin(self) -> Iterator[BuiltinModel]:
+        """Those whose ids at each provider are known. Custom models are not among them: only a binding that maps one
+        knows what its upstream calls it."""
+        return (found for model in self.models if (found := builtin_models().get(model.id)) is not None)
+
+    def with_spellings(self, spellings: Iterable[tuple[str, str]]) -> "Catalogue":
+        """The same models with further spellings, as (canonical id, spelling). Of two models with one spelling, the
+        catalogue's first has it."""
+        further: dict[str, list[str]] = {}
+        for canonical, spelling in spellings:
+            further.setdefault(canonical, []).append(spelling.lower())
+        if not further:
+            return self
+        return Catalogue(
+            tuple(
+                model.model_copy(update={"spellings": tuple(sorted({*model.spellings, *further[model.id]}))})
+                if model.id in further
+                else model
+                for model in self.models
+            )
+        )
 
 
 def gateway_catalogue(gateway: GatewayDeployment, ref: ObjectRef) -> tuple[Catalogue, list[Finding]]:

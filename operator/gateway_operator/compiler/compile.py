@@ -134,6 +134,7 @@ def _compile(inventory: Inventory, ref: ObjectRef, store_default: StoreDefault) 
     upstreams = sorted(
         (binding.upstream for binding in bindings if binding.upstream), key=lambda each: (-each.priority, each.name)
     )
+    catalogue = catalogue.with_spellings(spelling for binding in bindings for spelling in binding.spellings)
     surroundings = Surroundings(
         gateway=ref,
         catalogue=catalogue,

@@ -28,7 +28,8 @@ class ServedModel(Model):
         str | None,
         doc(
             "What the upstream calls it: an id, an inference profile's ARN, a deployment. Default: what the "
-            "catalogue knows for this type.",
+            "catalogue knows for this type; at Bedrock the region's own inference profile, such as `eu.`, else "
+            "`global.`.",
             example="eu.anthropic.claude-opus-5-5",
             min_length=1,
             max_length=2048,

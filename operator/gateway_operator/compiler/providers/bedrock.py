@@ -4,8 +4,12 @@ from typing import Final
 
 from gateway_config.contract import Credential
 from gateway_operator.api.v1alpha1.providers import Bedrock
+from gateway_operator.compiler.catalogue import BuiltinModel, bedrock_regions
 from gateway_operator.compiler.providers.aws import signing_credential
 from gateway_operator.compiler.providers.room import Keyring, Place, Room
+
+_GLOBAL: Final = "global"
+_OTHER_PARTITIONS: Final = ("us-gov-", "cn-", "us-iso", "eu-isoe-", "eusc-")
 
 
 def place(member: Bedrock) -> Place:
@@ -27,4 +31,18 @@ def credential(member: Bedrock, keyring: Keyring) -> Credential:
     )
 
 
-ROOM: Final[Room[Bedrock]] = Room(name="bedrock", attribute="bedrock", place=place, credential=credential)
+def upstream_id(builtin: BuiltinModel, provider: str, place: Place) -> str:
+    """With the prefix of an inference profile: the narrowest geography's that the model has and that may be called from
+    the region, else `global.`, else none. Outside the commercial partition there is nothing global."""
+    bare = builtin.upstream_ids[provider]
+    for prefix, regions in bedrock_regions().items():
+        if place.region in regions and prefix in builtin.bedrock_prefixes:
+            return f"{prefix}.{bare}"
+    if _GLOBAL in builtin.bedrock_prefixes and not place.region.startswith(_OTHER_PARTITIONS):
+        return f"{_GLOBAL}.{bare}"
+    return bare
+
+
+ROOM: Final[Room[Bedrock]] = Room(
+    name="bedrock", attribute="bedrock", place=place, credential=credential, upstream_id=upstream_id
+)

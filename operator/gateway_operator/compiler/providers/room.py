@@ -9,6 +9,7 @@ from gateway_config.contract import Credential, Egress, StaticCredential, Value
 from gateway_operator import names
 from gateway_operator.api.v1alpha1.conditions import Reason
 from gateway_operator.api.v1alpha1.references import SecretKeyRef
+from gateway_operator.compiler.catalogue import BuiltinModel
 from gateway_operator.compiler.findings import Finding, error
 from gateway_operator.compiler.references import UnresolvedError, Values
 from gateway_operator.compiler.snapshot import ObjectRef
@@ -111,6 +112,11 @@ class Keyring:
         return names.token_file(audience)
 
 
+def catalogue_id(builtin: BuiltinModel, provider: str, place: Place) -> str:
+    """What the catalogue says that the provider calls a model, wherever it is called."""
+    return builtin.upstream_ids[provider]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Room(Generic[Member]):
     """One provider."""
@@ -121,6 +127,8 @@ class Room(Generic[Member]):
     place: Callable[[Member], Place]
     credential: Callable[[Member, Keyring], Credential]
     """Raises UnusableError."""
+    upstream_id: Callable[[BuiltinModel, str, Place], str] = catalogue_id
+    """What a model is called there: the model, the provider's type, where."""
     complete_path: Mapping[str, str] = field(default_factory=dict)
     """Suffix of the provider's own hosts → the path that a base URL at one of them ends with."""
 
