@@ -137,6 +137,33 @@ def test_no_request_fails_while_one_of_three_flaps(gateway: Gateway, upstreams: 
     eventually(lambda: gateway.metric("claude_gateway_upstream_open_requests") == 0, what="all places free")
 
 
+def test_of_500_streams_at_once_none_fails_while_one_of_three_flaps(
+    gateway: Gateway, upstreams: dict[str, AnthropicUpstream]
+) -> None:
+    names = NAMES[:3]
+    gateway.load(manifests(upstreams, *names, ant={"health": {"failuresBeforeCoolDown": 50, "coolDown": "1s"}}))
+    all_open = Gate()
+    first, *rest = messages.events()
+
+    def slow(request: Received) -> Script:
+        chunks = [framing.chunk(event) for event in rest]
+        return [framing.stream_head(), framing.chunk(first), all_open, *chunks, framing.LAST_CHUNK]
+
+    ways = [failing(503), slow, lambda request: [End.RESET], slow, failing(429), lambda request: [End.CLOSE]]
+    for name in names:
+        upstreams[name].respond = slow
+    upstreams["ant"].respond = lambda request: ways[len(upstreams["ant"].requests) % len(ways)](request)
+    streams = [gateway.begin(STREAMED, headers={SESSION: f"session-{number}"}) for number in range(500)]
+    open_now = "claude_gateway_upstream_open_requests"
+    with ThreadPoolExecutor(16) as pool:
+        assert {head.status for head in pool.map(lambda stream: stream.head(), streams)} == {200}
+        assert gateway.metric(open_now) == 500
+        assert 0 < gateway.metric(open_now, upstream="claude/ant") < 160, "some of its streams, and not all"
+        all_open.open()
+        bodies = list(pool.map(lambda stream: b"".join(stream.pieces()), streams))
+    assert set(bodies) == {b"".join([first, *rest])}
+
+
 def test_an_upstream_that_fails_goes_behind_the_others_and_comes_back(
     gateway: Gateway, upstreams: dict[str, AnthropicUpstream]
 ) -> None:
