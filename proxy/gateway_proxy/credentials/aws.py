@@ -7,7 +7,6 @@ import os
 import threading
 from collections.abc import Mapping, Sequence
 from functools import cache, partial
-from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -15,10 +14,12 @@ from gateway_config.contract import AWSCredential
 from gateway_proxy.credentials.library import About, Web, fetched
 from gateway_proxy.credentials.renewing import Fetched, Renewing
 from gateway_proxy.credentials.sigv4 import FrozenAWS, preload
+from gateway_proxy.credentials.values import fits_a_header, pod_token
 from gateway_proxy.outbound.client import Outbound, OutboundError
 from gateway_proxy.upstream.errors import CredentialError
 
 _WHAT: Final = "the AWS credentials"
+_WHAT_OF_POD: Final = f"{_WHAT} of the pod"
 _SESSION_NAME: Final = "claude-gateway"
 """What CloudTrail shows where the pod's environment names no other."""
 _AGENT_URL: Final = "AWS_CONTAINER_CREDENTIALS_FULL_URI"
@@ -58,7 +59,7 @@ async def _fetch(credential: AWSCredential, secret: str | None, region: str, out
     if keys is not None and credential.role_arn is None:
         return Fetched(keys, None)
     about = About(
-        f"{_WHAT} of {credential.role_arn}" if credential.role_arn is not None else f"{_WHAT} of the pod",
+        f"{_WHAT} of {credential.role_arn}" if credential.role_arn is not None else _WHAT_OF_POD,
         _WAYS_OUT,
         tuple(filter(None, keys[1:])) if keys is not None else (),
     )
@@ -71,17 +72,13 @@ def _of_secret(text: str) -> FrozenAWS:
     try:
         document = json.loads(text)
         found = FrozenAWS(document["accessKeyID"], document["secretAccessKey"], document.get("sessionToken") or None)
-        if not all(isinstance(value, str) and _fits_a_header(value) for value in found if value is not None):
+        if not all(isinstance(value, str) and fits_a_header(value) for value in found if value is not None):
             raise ValueError("a value")
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         raise CredentialError(
             f"{_WHAT}: the Secret's value is not JSON with accessKeyID, secretAccessKey and perhaps sessionToken"
         ) from None
     return found
-
-
-def _fits_a_header(value: str) -> bool:
-    return bool(value) and value.isascii() and value.isprintable() and " " not in value
 
 
 def _of_library(credential: AWSCredential, keys: FrozenAWS | None, region: str, web: Web) -> Fetched[FrozenAWS]:
@@ -101,7 +98,7 @@ def _of_pod(region: str, web: Web) -> Fetched[FrozenAWS]:
     if role and token_file:
         return _of_sts(
             _sts(region, web, None).assume_role_with_web_identity(
-                RoleArn=role, RoleSessionName=_session_name(), WebIdentityToken=_token(token_file)
+                RoleArn=role, RoleSessionName=_session_name(), WebIdentityToken=pod_token(token_file, _WHAT_OF_POD)
             )
         )
     if os.environ.get(_AGENT_URL):
@@ -115,7 +112,7 @@ def _of_agent(url: str, web: Web) -> Fetched[FrozenAWS]:
     headers = {}
     token_file = os.environ.get("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE")
     if token_file:
-        headers["Authorization"] = _token(token_file)
+        headers["Authorization"] = pod_token(token_file, _WHAT_OF_POD)
     agent = ContainerMetadataFetcher(session=_Session(web), sleep=_no_sleep)
     return _of_metadata(agent.retrieve_full_uri(url, headers=headers))
 
@@ -129,22 +126,11 @@ def _of_instance(web: Web) -> Fetched[FrozenAWS]:
     found = instance.retrieve_iam_role_credentials()
     if not found:
         raise CredentialError(
-            f"{_WHAT} of the pod: no AWS_WEB_IDENTITY_TOKEN_FILE (IRSA), no {_AGENT_URL} (EKS Pod Identity), and the "
+            f"{_WHAT_OF_POD}: no AWS_WEB_IDENTITY_TOKEN_FILE (IRSA), no {_AGENT_URL} (EKS Pod Identity), and the "
             f"instance's metadata service at {urlsplit(url).netloc} gives no role: give the pods' service account a "
             "role; a node's is out of pods' reach where its hop limit is 1"
         )
     return Fetched(FrozenAWS(found["access_key"], found["secret_key"], found["token"]), _expiry(found["expiry_time"]))
-
-
-def _token(path: str) -> str:
-    """The pod's token, read anew each time: the kubelet renews it. Raises CredentialError."""
-    try:
-        text = Path(path).read_text().strip()
-    except (OSError, ValueError) as error:
-        raise CredentialError(f"{_WHAT} of the pod: {path} cannot be read: {type(error).__name__}") from None
-    if not _fits_a_header(text):
-        raise CredentialError(f"{_WHAT} of the pod: {path} holds no token")
-    return text
 
 
 def _of_sts(answer: Mapping[str, Any]) -> Fetched[FrozenAWS]:

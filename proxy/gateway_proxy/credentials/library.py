@@ -138,9 +138,8 @@ async def fetched(work: Callable[[Web], T], *, outbound: Outbound, about: About,
     try:
         async with asyncio.timeout(FETCH_SECONDS + 1):
             return await done
-    except TimeoutError:
-        asked = f" from {web.host}" if web.host else ""
-        raise CredentialError(f"{about.what}: no answer{asked} within {FETCH_SECONDS:g} s") from None
+    except TimeoutError as error:
+        raise _failed(error, web, about) from None
 
 
 def _failed(error: Exception, web: Web, about: About) -> CredentialError:
@@ -148,6 +147,9 @@ def _failed(error: Exception, web: Web, about: About) -> CredentialError:
         return CredentialError(f"{about.what}: {web.failure}")
     if web.refused is not None:
         return CredentialError(f"{about.what}: {web.host} says {web.refused.told(about.ways_out, about.secrets)}")
+    if isinstance(error, TimeoutError):
+        asked = f" of {web.host}" if web.host else ""
+        return CredentialError(f"{about.what}: no answer{asked} within {FETCH_SECONDS:g} s")
     asked = f" of the answer of {web.host}" if web.host else ""
     message = f"{about.what}: the library could make nothing{asked} ({type(error).__name__})"
     way_out = about.ways_out.get("", "")

@@ -31,7 +31,7 @@ class Refusal(NamedTuple):
             text = text.replace(secret, _MASK)
         said = self.code or f"status {self.status}"
         about = ", ".join(filter(None, (f"status {self.status}" if self.code else "", text)))
-        way_out = next((ways_out[code] for code in (*self.code.split(), "") if code in ways_out), "")
+        way_out = next((ways_out[code] for code in (*reversed(self.code.split()), "") if code in ways_out), "")
         return f"{said}{f' ({about})' if about else ''}{f': {way_out}' if way_out else ''}"
 
 
@@ -41,7 +41,7 @@ def refusal(answer: Answer) -> Refusal:
     try:
         code, text = _of_json(json.loads(body))
     except (ValueError, RecursionError):
-        code, text = _of_xml(body)
+        code, text = _of_xml_or_text(body)
     found = _ENTRA.search(text)
     if found is not None:
         code = f"{code} {found[0]}".strip()
@@ -62,8 +62,10 @@ def _of_json(document: Any) -> tuple[str, str]:
     return _code(code), str(error.get("message") or error.get("Message") or "")
 
 
-def _of_xml(body: str) -> tuple[str, str]:
+def _of_xml_or_text(body: str) -> tuple[str, str]:
     code, text = _XML_CODE.search(body), _XML_TEXT.search(body)
+    if code is None and not body.lstrip().startswith("<"):
+        return "", body
     return _code(code[1]) if code else "", html.unescape(text[1]) if text else ""
 
 

@@ -21,7 +21,7 @@ MASK: Final = "[masked]"
 MAX_MESSAGE_CHARACTERS: Final = 8192
 _QUEUE_RECORDS: Final = 10_000
 _LIBRARIES_OF_CLOUDS: Final = ("azure", "botocore", "google", "msal", "requests", "urllib3")
-"""Their debug lines hold session tokens and assertions."""
+"""Their debug lines hold session tokens and assertions; of failures our own lines tell."""
 
 _SECRET = re.compile(
     r"""
@@ -101,7 +101,7 @@ def start(level: str) -> QueueListener:
     # aiohttp tells of each malformed request with a traceback; that is the client's fault and only noise here.
     logging.getLogger("aiohttp.access").disabled = True
     for library in _LIBRARIES_OF_CLOUDS:
-        logging.getLogger(library).setLevel(logging.WARNING)
+        logging.getLogger(library).setLevel(logging.ERROR)
     logging.captureWarnings(True)
     logging.raiseExceptions = False
     listener = QueueListener(records, writer)

@@ -240,7 +240,7 @@ async def test_nobody_there_and_a_token_that_is_not_there(
     assert "sts.eu-central-1.amazonaws.com" in (said := await failure(other, AWSCredential()))
     assert "the certificate is not trusted" in said
     irsa.unlink()
-    assert f"{irsa} cannot be read: FileNotFoundError" in await failure(outbound, AWSCredential())
+    assert f"the pod's token {irsa} cannot be read: FileNotFoundError" in await failure(outbound, AWSCredential())
 
 
 async def test_the_event_loop_goes_on_while_sts_is_slow(outbound: Outbound, sts: STS, irsa: Path) -> None:
