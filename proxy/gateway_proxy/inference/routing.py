@@ -142,6 +142,8 @@ class Router:
             counts = _tells_of_upstream(head.status, own_credential=own, metered=metered)
             reason = _status_label(head.status)
             self._failed(route, reason, era, probe=probe, decision=decision, head=head, counts=counts)
+            if head.status in (401, 403) and not own:
+                route.client.credential_refused()
             if not own or head.status not in (401, 403):
                 self._tell(route, str(head.status), _meaning(head.status), request)
         return (failures or Failures()).final()

@@ -67,6 +67,11 @@ class UpstreamClient(ABC):
         if self.renewing is not None:
             self.renewing.prepare()
 
+    def credential_refused(self) -> None:
+        """An answer says so: a fetched one may have been taken back before its end."""
+        if self.renewing is not None:
+            self.renewing.refused()
+
     @abstractmethod
     def send(self, call: Call, model: str) -> Awaitable[Exchange]:
         """Sends the request with the upstream's own id for the model, and returns once its response head is there.

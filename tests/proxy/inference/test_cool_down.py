@@ -35,6 +35,10 @@ class Client:
         self.says: int | UpstreamError = 200
         self.headers: list[tuple[bytes, bytes]] = []
         self.held: asyncio.Event | None = None
+        self.refusals = 0
+
+    def credential_refused(self) -> None:
+        self.refusals += 1
 
     def counts(self, model: str) -> bool:
         return True
@@ -109,6 +113,16 @@ async def test_after_a_cool_down_one_request_tries_it_and_the_others_stay_away()
     assert await probe == ("a", "Probe")
     assert await world.why() == ("a", "Preferred")
     assert world.a.asked == 5
+
+
+@pytest.mark.parametrize("status", [200, 401, 403, 404, 429, 500])
+async def test_an_upstream_that_refuses_its_credential_is_told_so(status: int) -> None:
+    world = World("a", "b")
+    world.a.says = status
+    assert await world.why() == (("a", "Preferred") if status == 200 else ("b", "Failover"))
+    assert (world.a.refusals, world.b.refusals) == (int(status in (401, 403)), 0)
+    await world.why(OWN_LOGIN)
+    assert world.a.refusals == int(status in (401, 403)), "a developer's own login is another credential"
 
 
 async def test_a_trial_that_fails_costs_one_request_a_cool_down_one_attempt() -> None:
