@@ -3,8 +3,8 @@
 Which status becomes which, and the texts of clouds that a `capability_rejected` token stands for, were seen at
 Anthropic's own gateway in November 2026; on purpose otherwise: `retry-after` stays, an upstream at capacity is 529, and
 what AWS says of itself with 400, 408 and 424 is the upstream's trouble. Clients act on the tokens, and on what is said
-of a conversation that is too long. Everything an upstream said is in the operational log, beside the request's id and
-the one that the upstream gave it.
+of a conversation that is too long. What the client is not told of what an upstream said is in the operational log,
+beside the request's id and the one that the upstream gave it.
 """
 
 import json
@@ -187,6 +187,9 @@ def _rejection(provider: str, call: Call, message: str) -> str:
 def _log(names: Names, call: Call, head: ResponseHead, body: bytes, said: Told, error: GatewayError) -> None:
     given = [value.decode("latin-1") for name in _REQUEST_IDS if (value := head.get(name)) is not None]
     ids = dict.fromkeys([*given, said.request_id] if said.request_id else given)
+    # What the client is told to the letter need not lie in a log too: a refusal may quote the conversation.
+    whole = said.enveloped and error.message == said.message
+    text = "in the upstream's own words" if whole else body[:_LOGGED_BYTES].decode("utf-8", "replace")
     level = logging.WARNING if error.status >= 500 or error.status in (401, 403, 404, 429) else logging.INFO
     log.log(
         level,
@@ -194,7 +197,7 @@ def _log(names: Names, call: Call, head: ResponseHead, body: bytes, said: Told, 
         names.upstream,
         head.status,
         error.status,
-        body[:_LOGGED_BYTES].decode("utf-8", "replace"),
+        text,
         extra={
             "event": "upstream.error",
             "upstream": names.upstream,

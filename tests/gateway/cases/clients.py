@@ -11,11 +11,9 @@ from typing import Any, Final
 
 from tests.standins import framing
 from tests.standins.gateway import Gateway
+from tests.standins.providers import MESSAGES, MODEL
 from tests.standins.raw_client import Connection, Response, connect, fetch, request_bytes
 
-MODEL: Final = "claude-sonnet-5-5"
-MESSAGES: Final = "/v1/messages?beta=true"
-COUNT: Final = "/v1/messages/count_tokens?beta=true"
 SESSION: Final = "5c4074d9-c702-47f9-afed-3a5e28b19b5a"
 
 SIGNED_IN: Final = "signed in"

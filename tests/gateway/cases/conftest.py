@@ -5,8 +5,8 @@ from collections.abc import Iterator
 import pytest
 from tests.gateway.cases.clients import KINDS, SIGNED_IN, Client
 from tests.gateway.cases.gateways import CaseGateway
-from tests.gateway.cases.providers import PROVIDERS, Provider
 from tests.standins.identity_provider import IdentityProvider
+from tests.standins.providers import PROVIDERS, Provider
 
 DEFAULT = "Anthropic"
 

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 from tests.gateway.cases.clients import POINTED_AT, SIGNED_IN, Client
-from tests.gateway.cases.providers import Provider
 from tests.standins.gateway import eventually
 from tests.standins.identity_provider import IdentityProvider
 from tests.standins.manifests import Manifest, key_of, policy
+from tests.standins.providers import Provider
 from tests.standins.sign_in import SignInWorld, Tokens
 
 PERSON = "00u-alice"

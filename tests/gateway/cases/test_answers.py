@@ -6,15 +6,14 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from tests.gateway.cases.clients import KINDS, MESSAGES, SIGNED_IN, Client
+from tests.gateway.cases.clients import KINDS, SIGNED_IN, Client
 from tests.gateway.cases.gateways import CaseGateway, through
-from tests.gateway.cases.providers import Anthropic, Provider
 from tests.standins import framing, messages
 from tests.standins.identity_provider import IdentityProvider
+from tests.standins.providers import EVERY_TYPE, MESSAGES, Anthropic, Provider
 from tests.standins.raw_client import Connection, connect, request_bytes
 from tests.standins.upstream import End, Gate
 
-EVERY_TYPE = ("Anthropic",)
 EVENTS = messages.events(messages.thinking("hm"), messages.text("half of the answer was said"))
 SAID = [event for event in EVENTS if event != messages.PING]
 OVERFLOW = "prompt is too long: 215000 tokens > 200000 maximum"
@@ -171,7 +170,6 @@ def test_case_16_silence_has_a_limit_and_ends_in_band(client: Client, provider: 
     provider.server.wait_for(lambda: provider.last.hung_up_at is not None, what="the stream given up")
 
 
-@through(*EVERY_TYPE)
 def test_case_16_the_whole_stream_has_no_limit(pinged: Client, short_pings: CaseGateway, provider: Provider) -> None:
     """It lasts longer than a silence or a first byte may: four silences of a ping each."""
     short_pings.use_bindings(*provider.manifests(timeouts={"idle": "3s", "firstByte": "3s"}))

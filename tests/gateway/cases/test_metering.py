@@ -10,16 +10,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.gateway.cases.clients import COUNT, MESSAGES, MODEL, Client
+from tests.gateway.cases.clients import Client
 from tests.gateway.cases.gateways import CaseGateway, through
-from tests.gateway.cases.providers import Anthropic, Provider
 from tests.standins import messages
 from tests.standins.gateway import Gateway, eventually
 from tests.standins.manifests import policy
+from tests.standins.providers import COUNT, EVERY_TYPE, MESSAGES, MODEL, Anthropic, Provider
 from tests.standins.raw_client import Response, fetch
 from tests.standins.upstream import Gate
 
-EVERY_TYPE = ("Anthropic",)
 SAID = [event for event in messages.events(messages.text("x" * 4000)) if event != messages.PING]
 
 
@@ -120,7 +119,6 @@ def test_case_20_a_limit_holds_for_requests_that_come_at_once_to_all_pods(
     assert len(provider.server.requests) == 6
 
 
-@through(*EVERY_TYPE)
 def test_case_20_a_reservation_is_settled_by_what_was_used(
     client: Client, provider: Provider, stage: CaseGateway
 ) -> None:

@@ -1,14 +1,13 @@
 """Addresses, limits and models (gateway cases 14, 15, 17, 25)."""
 
 import pytest
-from tests.gateway.cases.clients import COUNT, MESSAGES, MODEL, Client
+from tests.gateway.cases.clients import Client
 from tests.gateway.cases.gateways import CaseGateway, through
-from tests.gateway.cases.providers import Anthropic, Provider
 from tests.standins.manifests import policy
+from tests.standins.providers import COUNT, EVERY_TYPE, MESSAGES, MODEL, Anthropic, Provider
 from tests.standins.raw_client import connect, request_bytes
 from tests.standins.upstream import End
 
-EVERY_TYPE = ("Anthropic",)
 LIMIT = 32 * 1024 * 1024
 """Bytes of a request's body, unless the gateway says otherwise."""
 

@@ -4,18 +4,15 @@ import json
 from typing import Any
 
 import pytest
-from tests.gateway.cases.clients import BILLING, MODEL, Client
+from tests.gateway.cases.clients import BILLING, Client
 from tests.gateway.cases.gateways import CaseGateway, through
-from tests.gateway.cases.providers import Provider
 from tests.standins import messages
+from tests.standins.providers import EVERY_TYPE, MESSAGES_API, MODEL, Provider
 
 FUTURE_BETA = "beta-of-next-year-2027-01-01"
-ANTHROPIC_FORMAT = ("Anthropic",)
-"""Types of upstreams that are sent the client's body."""
-EVERY_TYPE = ("Anthropic",)
 
 
-@through(*ANTHROPIC_FORMAT)
+@through(*MESSAGES_API)
 def test_case_01_betas_go_to_an_upstream_of_anthropics_format_as_they_came(client: Client, provider: Provider) -> None:
     betas = [*client.betas, FUTURE_BETA]
     assert client.ask(betas=betas).status == 200
@@ -32,7 +29,7 @@ def test_case_02_context_management_and_effort_arrive_with_their_betas(client: C
     assert {"effort-2025-11-24", *client.betas} <= set(provider.betas(provider.last))
 
 
-@through(*ANTHROPIC_FORMAT)
+@through(*MESSAGES_API)
 def test_case_03_every_part_of_cache_control_goes_where_it_is_known(client: Client, provider: Provider) -> None:
     cached = {"type": "ephemeral", "ttl": "1h", "scope": "global"}
     body = client.body(
@@ -142,15 +139,19 @@ def test_case_07_thinking_keeps_its_order_and_nothing_is_put_beside_it(client: C
 INVALID_SIGNATURE = "messages.1.content.0: Invalid `signature` in `thinking` block"
 
 
-@through(*ANTHROPIC_FORMAT)
-def test_case_07_an_invalid_signature_is_told_in_the_upstreams_own_bytes(client: Client, provider: Provider) -> None:
+@through(*EVERY_TYPE)
+def test_case_07_an_invalid_signature_is_told_in_the_upstreams_own_words(client: Client, provider: Provider) -> None:
+    provider.server.script(*provider.refuses(400, "invalid_request_error", INVALID_SIGNATURE))
+    answer = client.ask()
+    assert (answer.status, answer.error) == (400, ("invalid_request_error", INVALID_SIGNATURE))
+
+
+def test_case_07_and_by_the_anthropic_api_in_its_own_bytes(client: Client, provider: Provider) -> None:
     script = provider.refuses(400, "invalid_request_error", INVALID_SIGNATURE)
     provider.server.script(*script)
     answer = client.ask()
-    assert answer.status == 400
-    assert answer.error == ("invalid_request_error", INVALID_SIGNATURE)
     assert isinstance(script[0], bytes)
-    assert script[0].endswith(answer.body)
+    assert script[0].endswith(b"\r\n\r\n" + answer.body)
 
 
 @through(*EVERY_TYPE)
@@ -191,7 +192,7 @@ def test_case_26_whatever_the_client_calls_itself_it_is_relayed_alike(client: Cl
 ODD = b'{ "temperature": 1.0, "z":1E-2,"big" : 12345678901234567890, "model":"%b",\r\n\t"a":-0.0, "max_tokens":5 }'
 
 
-@through(*ANTHROPIC_FORMAT)
+@through(*MESSAGES_API)
 @pytest.mark.parametrize("spelling", [MODEL, f"{MODEL}[1m]", MODEL.upper()])
 def test_case_28_bytes_are_edited_and_never_written_anew(client: Client, provider: Provider, spelling: str) -> None:
     assert client.ask(ODD % spelling.encode()).status == 200

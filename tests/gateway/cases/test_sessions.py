@@ -4,8 +4,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 from tests.gateway.cases.clients import Client
 from tests.gateway.cases.gateways import EVERYTHING, CaseGateway
-from tests.gateway.cases.providers import Provider
 from tests.standins.manifests import policy
+from tests.standins.providers import Provider
 from tests.standins.sign_in import tokens_of
 
 SETTINGS = "/managed/settings"

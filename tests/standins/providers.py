@@ -1,16 +1,21 @@
-"""Upstreams of every type as the cases see them: what makes a gateway use one, how it answers, what it received."""
+"""Upstreams of every type, for tests that run through all: what makes a gateway use one, what it says and has got."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from types import TracebackType
 from typing import Any, ClassVar, Final, Self
 
-from tests.gateway.cases.clients import COUNT, MESSAGES, MODEL
-from tests.standins import framing
+from tests.standins import foundry, framing
 from tests.standins.anthropic_upstream import AnthropicUpstream
-from tests.standins.manifests import Manifest, binding, secret
+from tests.standins.foundry import FoundryStandIn
+from tests.standins.manifests import Manifest, binding, cloud_binding, secret
 from tests.standins.requests_seen import Received
 from tests.standins.upstream import End, StandInUpstream, Step, stream
+
+MODEL: Final = "claude-sonnet-5-5"
+"""What these tests ask for, and what every upstream here has."""
+MESSAGES: Final = "/v1/messages?beta=true"
+COUNT: Final = "/v1/messages/count_tokens?beta=true"
 
 
 class Provider(ABC):
@@ -45,9 +50,9 @@ class Provider(ABC):
     def manifests(self, **spec: Any) -> list[Manifest]:
         """Its binding, with `spec` besides, and its Secret."""
 
-    @abstractmethod
     def betas(self, request: Received) -> list[str]:
-        """The betas that a request names."""
+        """Those that a request names."""
+        return [name for value in request.all("anthropic-beta") for name in value.split(",")]
 
     def answers(self, message: Mapping[str, Any]) -> list[Step]:
         return [framing.json_answer(message)]
@@ -80,9 +85,8 @@ class Provider(ABC):
         found: str = request.json()["model"]
         return found
 
-    def target(self, target: str = MESSAGES) -> str:
-        """Where a client's request for an answer arrives."""
-        assert target in (MESSAGES, COUNT)
+    def target(self, target: str = MESSAGES, *, streams: bool = True) -> str:
+        """Where a client's request arrives."""
         return target
 
 
@@ -96,8 +100,26 @@ class Anthropic(Provider):
     def manifests(self, **spec: Any) -> list[Manifest]:
         return [binding(self.name, self.server.url, **spec), secret()]
 
-    def betas(self, request: Received) -> list[str]:
-        return [name for value in request.all("anthropic-beta") for name in value.split(",")]
+
+class Foundry(Provider):
+    provider_type = "Foundry"
+    other_model = "a-deployment-of-ours"
+
+    def __init__(self, name: str = "") -> None:
+        super().__init__(FoundryStandIn(deployments={*foundry.DEPLOYMENTS, self.other_model}), name)
+
+    def manifests(self, **spec: Any) -> list[Manifest]:
+        room = {"baseURL": f"{self.server.url}/anthropic", "apiKeySecretRef": {"name": self.name, "key": "value"}}
+        return [
+            cloud_binding(self.name, self.provider_type, **spec, foundry=room),
+            secret(self.name, foundry.API_KEY),
+        ]
+
+    def target(self, target: str = MESSAGES, *, streams: bool = True) -> str:
+        return f"/anthropic{target}"
 
 
-PROVIDERS: Final[Mapping[str, type[Anthropic]]] = {"Anthropic": Anthropic}
+PROVIDERS: Final[Mapping[str, Callable[[], Provider]]] = {"Anthropic": Anthropic, "Foundry": Foundry}
+EVERY_TYPE: Final = tuple(PROVIDERS)
+MESSAGES_API: Final = ("Anthropic", "Foundry")
+"""Those that are sent the client's body as it is, but for the model's name."""
