@@ -3,11 +3,14 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
-from gateway_config.contract import Upstream
+from gateway_config.contract import EntraCredential, Upstream
+from gateway_proxy.credentials.entra import entra_token
+from gateway_proxy.credentials.renewing import Renewing
 from gateway_proxy.outbound.client import Outbound
 from gateway_proxy.providers.anthropic import AnthropicUpstream
 from gateway_proxy.providers.client import Call, UpstreamClient
 from gateway_proxy.providers.foundry import FoundryUpstream
+from gateway_proxy.providers.messages_api import FixedLine
 from gateway_proxy.upstream.pool import Pool, Pools
 
 __all__ = ["Call", "Pools", "UpstreamClient", "build"]
@@ -22,7 +25,12 @@ def _anthropic(upstream: Upstream, pool: Pool, values: Sequence[str], outbound: 
 
 
 def _foundry(upstream: Upstream, pool: Pool, values: Sequence[str], outbound: Outbound) -> UpstreamClient:
-    return FoundryUpstream(upstream, pool, values[0])
+    credential: FixedLine | Renewing[bytes]
+    if isinstance(upstream.credential, EntraCredential):
+        credential = entra_token(upstream.credential, values, outbound=outbound)
+    else:
+        credential = FixedLine(upstream, b"x-api-key: ", values[0])
+    return FoundryUpstream(upstream, pool, credential)
 
 
 _BUILDERS: Final[Mapping[str, _Builder]] = {"Anthropic": _anthropic, "Foundry": _foundry}
