@@ -24,7 +24,10 @@ _CURLY: Final = "\N{RIGHT SINGLE QUOTATION MARK}"
 def way_out(facts: Facts, call: Call) -> str:
     """One sentence for whoever runs the gateway."""
     cause = call.status if call.reason in ("Status", "") else call.reason
-    text = f"{call.code} {call.message}".lower().replace(_CURLY, "'")
+    message = call.message
+    if cause == "Credential":
+        message = message.rpartition("): ")[0] or message  # without the proxy's own advice, which names other causes
+    text = f"{call.code} {message}".lower().replace(_CURLY, "'")
     for row in rows()["counts" if call.kind == "CountTokens" and call.status else "calls"]:
         if facts.type not in row.get("types", (facts.type,)) or cause not in row.get("causes", (cause,)):
             continue
