@@ -1,8 +1,12 @@
 """Signatures as AWS checks them: botocore verifies what was signed over the request as it is received."""
 
+import time
+
 import pytest
+from tests.standins import sigv4 as standin
 from tests.standins.sigv4 import Keys, problems_of_signature
 
+from gateway_proxy.credentials import sigv4
 from gateway_proxy.credentials.sigv4 import FrozenAWS, signed_headers
 
 KEYS = FrozenAWS("AKIAEXAMPLE", "secret-canary", "session-canary")
@@ -55,6 +59,14 @@ def problems(target: str, body: bytes, *, keys: FrozenAWS = KEYS, altered_body: 
 @pytest.mark.parametrize("body", [b"", b"{}", b"x" * 200_000])
 def test_a_signature_is_what_aws_computes_of_the_same_bytes(target: str, body: bytes) -> None:
     assert problems(target, body) == []
+
+
+@pytest.mark.parametrize("moment", ["20270101T000000Z", "20270101T235959Z", "20270102T000000Z"])
+def test_each_day_has_its_own_key(moment: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    at = time.strptime(moment, "%Y%m%dT%H%M%SZ")
+    monkeypatch.setattr(sigv4.time, "gmtime", lambda: at)
+    monkeypatch.setattr(standin, "_CLOCK_SECONDS", 10**10)
+    assert problems("/", b"{}") == []
 
 
 def test_what_the_check_holds_against_a_request_that_was_changed_or_signed_by_another() -> None:
