@@ -1,0 +1,90 @@
+"""The official SDK of each provider, straight to it, and Anthropic's SDK through the gateway: for the same input the
+upstream receives the same request, but for the differences that stand here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import anthropic
+import pytest
+from tests.client.sdk_requests import INPUTS, Asked, Difference, Input, asked
+from tests.standins import anthropic_upstream, foundry
+from tests.standins.gateway import Gateway
+from tests.standins.manifests import serving
+from tests.standins.providers import EVERY_TYPE, MODEL, PROVIDERS, Provider
+
+SDK = dict[str, Any]
+CLIENTS: dict[str, Callable[[Provider], Any]] = {
+    "Anthropic": lambda provider: anthropic.Anthropic(
+        base_url=provider.server.url, api_key=anthropic_upstream.API_KEY, max_retries=0
+    ),
+    "Foundry": lambda provider: anthropic.AnthropicFoundry(
+        base_url=f"{provider.server.url}/anthropic", api_key=foundry.API_KEY, max_retries=0
+    ),
+}
+"""The provider's SDK, as a program would use it without a gateway."""
+
+
+def _key_in_its_own_header(request: Asked) -> None:
+    request.credential = [one.replace("authorization: Bearer ", "x-api-key: ") for one in request.credential]
+
+
+def _one_key(request: Asked) -> None:
+    request.credential = [one for one in request.credential if not one.startswith("api-key:")]
+
+
+DIFFERENCES: dict[str, tuple[Difference, ...]] = {
+    "Anthropic": (
+        Difference("the API documents `x-api-key` for a key; the SDK sends it as a bearer", _key_in_its_own_header),
+    ),
+    "Foundry": (Difference("a resource documents `x-api-key`; the SDK sends `api-key` too, for older ones", _one_key),),
+}
+
+
+@pytest.fixture(autouse=True)
+def no_settings_of_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN", "ANTHROPIC_BASE_URL", "ANTHROPIC_CUSTOM_HEADERS"):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture(scope="module", params=EVERY_TYPE)
+def provider(request: pytest.FixtureRequest) -> Iterator[Provider]:
+    with PROVIDERS[request.param]() as provider:
+        yield provider
+
+
+@pytest.fixture
+def through(shared_gateway: Gateway, provider: Provider) -> Iterator[anthropic.Anthropic]:
+    """Anthropic's SDK at a gateway in front of the provider."""
+    shared_gateway.begin_test(serving(*provider.manifests()))
+    with anthropic.Anthropic(base_url=shared_gateway.url, auth_token=shared_gateway.key(), max_retries=0) as client:
+        yield client
+    shared_gateway.end_test()
+
+
+def request_of(provider: Provider, client: Any, given: Input, model: str) -> Asked:
+    provider.server.begin_test()
+    given.ask(client, model)
+    (request,) = provider.server.requests
+    return asked(request)
+
+
+@pytest.mark.parametrize("given", INPUTS.values(), ids=INPUTS.keys())
+def test_the_upstream_receives_the_same_request(provider: Provider, through: anthropic.Anthropic, given: Input) -> None:
+    with CLIENTS[provider.provider_type](provider) as client:
+        expected = request_of(provider, client, given, provider.model)
+    for difference in DIFFERENCES[provider.provider_type]:
+        expected = difference.applied(expected)
+    assert request_of(provider, through, given, MODEL) == expected
+    assert provider.server.problems == []
+
+
+def test_every_difference_is_one(provider: Provider) -> None:
+    """What stands in the list and is no difference any more leaves it."""
+    with CLIENTS[provider.provider_type](provider) as client:
+        seen = [request_of(provider, client, given, provider.model) for given in INPUTS.values()]
+    for difference in DIFFERENCES[provider.provider_type]:
+        after = [difference.applied(request) for request in seen]
+        assert after != seen, difference.reason
+        seen = after
