@@ -7,7 +7,8 @@ from gateway_config.contract import Egress, Health, Timeouts, Upstream
 from gateway_operator.api.v1alpha1 import ProviderBinding
 from gateway_operator.api.v1alpha1.conditions import Reason
 from gateway_operator.api.v1alpha1.provider_binding import ProviderBindingSpec
-from gateway_operator.compiler.catalogue import Catalogue
+from gateway_operator.compiler.catalogue import Catalogue, unknown_model
+from gateway_operator.compiler.filters import request_filters
 from gateway_operator.compiler.findings import Finding, warning
 from gateway_operator.compiler.inventory import Checked, validated
 from gateway_operator.compiler.providers import ROOMS, Keyring, Place, Room, UnusableError
@@ -57,6 +58,8 @@ def compile_binding(
     base_url = place.base_url.rstrip("/")
     models, findings = _models(checked.ref, spec, catalogue, room, place)
     result.findings += findings
+    filters, findings = request_filters(checked.ref, spec.request_filters, spec.type, catalogue)
+    result.findings += findings
     result.spellings = [(model, name) for model, name in models.items() if name.startswith(_ARN)]
     path = f"{room.path}.baseURL"
     refused = url_finding(checked.ref, path, base_url, egress)
@@ -88,6 +91,7 @@ def compile_binding(
         workspace_id=place.workspace_id,
         credential=credential,
         models=models,
+        filters=filters,
         timeouts=Timeouts(
             connect_seconds=spec.timeouts.connect.seconds,
             first_byte_seconds=spec.timeouts.first_byte.seconds,
@@ -133,10 +137,3 @@ def _models(
     if not models:
         findings.append(warning(ref, "spec.models", Reason.NO_MODELS, "the binding serves no model"))
     return models, findings
-
-
-def unknown_model(name: str) -> str:
-    return (
-        f'"{name}" is no model of this gateway: check the spelling, or name it in spec.models.custom of the '
-        "GatewayDeployment"
-    )

@@ -137,3 +137,10 @@ def gateway_catalogue(gateway: GatewayDeployment, ref: ObjectRef) -> tuple[Catal
 
 def _named(name: str) -> Model:
     return Model(id=name, display_name=name, created_at=UNKNOWN_DATE)
+
+
+def unknown_model(name: str) -> str:
+    return (
+        f'"{name}" is no model of this gateway: check the spelling, or name it in spec.models.custom of the '
+        "GatewayDeployment"
+    )

@@ -19,8 +19,7 @@ from gateway_operator.api.v1alpha1 import GatewayPolicy
 from gateway_operator.api.v1alpha1 import gateway_policy as api
 from gateway_operator.api.v1alpha1.conditions import Reason
 from gateway_operator.api.v1alpha1.references import BindingRef
-from gateway_operator.compiler.bindings import unknown_model
-from gateway_operator.compiler.catalogue import Catalogue
+from gateway_operator.compiler.catalogue import Catalogue, unknown_model
 from gateway_operator.compiler.findings import Finding, Severity, error, warning
 from gateway_operator.compiler.inventory import BINDING, Checked
 from gateway_operator.compiler.layers import ANY_UPSTREAM, Access, Layer, Statement, over

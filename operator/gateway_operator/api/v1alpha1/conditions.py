@@ -109,6 +109,8 @@ class Reason(Choice):
     """No model of the gateway has this name; it grants nothing."""
     MODEL_DUPLICATE = "ModelDuplicate"
     """Two entries mean the same model."""
+    FILTER_UNKNOWN = "FilterUnknown"
+    """A warning: requestFilters.keep names a filter that is not built in."""
     MODEL_NOT_SERVED = "ModelNotServed"
     """A warning: the policy grants a model that none of its bindings serves."""
     BINDING_LEFT_OUT = "BindingLeftOut"

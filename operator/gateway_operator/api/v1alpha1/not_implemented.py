@@ -47,6 +47,7 @@ ACTED_ON: Final[dict[type[BaseModel], dict[str, frozenset[str]]]] = {
         "spec.vertexAI": frozenset(),
         "spec.foundry": frozenset(),
         "spec.models": frozenset(),
+        "spec.requestFilters": frozenset(),
         "spec.onlyListedModels": frozenset(),
         "spec.maxConcurrentRequests": frozenset(),
         "spec.timeouts": frozenset(),

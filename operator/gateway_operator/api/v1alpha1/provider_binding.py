@@ -7,6 +7,7 @@ from gateway_operator.api.v1alpha1.lists import map_list
 from gateway_operator.api.v1alpha1.metadata import SHORT_NAME_RULE, ObjectMeta
 from gateway_operator.api.v1alpha1.providers import Anthropic, Bedrock, ClaudePlatformAWS, Foundry, VertexAI
 from gateway_operator.api.v1alpha1.references import GatewayRefs
+from gateway_operator.api.v1alpha1.request_filters import RequestFilters
 from gateway_operator.api.v1alpha1.scalars import Duration, ModelName, between
 from gateway_operator.api.v1alpha1.spend import Pricing
 from gateway_operator.api.v1alpha1.status import AttachedStatus
@@ -99,6 +100,13 @@ class ProviderBindingSpec(Model):
         bool,
         doc("Whether the upstream serves `models` alone. Otherwise it serves the built-in models too.", example=True),
     ] = False
+    request_filters: Annotated[
+        RequestFilters,
+        doc(
+            "What is taken out of requests because the upstream does not take it. Default: what is known of its type.",
+            example={"keep": ["cache-scope"]},
+        ),
+    ] = RequestFilters()
     pricing: Annotated[
         Pricing, doc("Prices of models at this upstream. Default: the gateway's, then list prices.")
     ] = []

@@ -25,6 +25,8 @@ LABEL_KEY_PATTERN: Final = r"^([-a-z0-9.]{1,253}/)?[A-Za-z0-9]([-._A-Za-z0-9]{0,
 LABEL_VALUE_PATTERN: Final = r"^([A-Za-z0-9]([-._A-Za-z0-9]*[A-Za-z0-9])?)?$"
 IMAGE_PATTERN: Final = r"^[A-Za-z0-9][-._/:@A-Za-z0-9]*$"
 ENV_NAME_PATTERN: Final = r"^[A-Za-z_][A-Za-z0-9_]*$"
+BETA_PATTERN: Final = r"^[!-+\--~]+$"
+FIELD_PATH_PATTERN: Final = r"^((\*\*\.)?[A-Za-z0-9_-]+\.)?[A-Za-z0-9_-]+$"
 
 PATTERNS: Final[dict[str, str]] = {
     DURATION_PATTERN: "must be a duration such as 30s, 10m or 720h; the largest unit is h",
@@ -42,6 +44,8 @@ PATTERNS: Final[dict[str, str]] = {
     LABEL_KEY_PATTERN: "must be a label key such as team or corp.example/team",
     LABEL_VALUE_PATTERN: "must be letters, digits, '-', '_' and '.', beginning and ending with a letter or digit",
     IMAGE_PATTERN: "must be an image reference such as registry.example/claude-gateway-proxy:1.2.3",
+    BETA_PATTERN: "must be the name of one beta, without spaces and commas, such as fast-mode-2026-02-01",
+    FIELD_PATH_PATTERN: "must be a path such as name, name.member or **.name.member",
     ENV_NAME_PATTERN: "must be the name of an environment variable: letters, digits and '_'",
 }
 """What each pattern asks for, in words."""
