@@ -1,6 +1,6 @@
 """The names that a request's `anthropic-beta` headers list."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterator
 
 from multidict import CIMultiDictProxy
 
@@ -16,20 +16,19 @@ def names(headers: CIMultiDictProxy[str]) -> Iterator[str]:
             yield name.strip()
 
 
-def without(headers: RawHeaders, beta: str) -> RawHeaders:
-    """The headers without that beta: its name cut out, the rest byte for byte; a header that listed nothing else goes
-    as a whole."""
-    unwanted = beta.encode()
-    if not any(unwanted in value for _, value in headers):
+def without(headers: RawHeaders, unwanted: Collection[bytes]) -> RawHeaders:
+    """The headers without those betas: their names cut out, the rest byte for byte; a header that listed nothing else
+    goes as a whole."""
+    if not any(beta in value for _, value in headers for beta in unwanted):
         return headers
     return tuple(_remaining(headers, unwanted))
 
 
-def _remaining(headers: Iterable[tuple[bytes, bytes]], unwanted: bytes) -> Iterator[tuple[bytes, bytes]]:
+def _remaining(headers: RawHeaders, unwanted: Collection[bytes]) -> Iterator[tuple[bytes, bytes]]:
     for name, value in headers:
-        if name.lower() != _RAW_HEADER or unwanted not in value:
+        if name.lower() != _RAW_HEADER or not any(beta in value for beta in unwanted):
             yield name, value
             continue
-        kept = [one for one in value.split(b",") if one.strip() != unwanted]
-        if any(one.strip() for one in kept):
-            yield name, b",".join(kept).strip()
+        kept = [one for one in value.split(b",") if one.strip(b" \t") not in unwanted]
+        if any(one.strip(b" \t") for one in kept):
+            yield name, b",".join(kept).strip(b" \t")

@@ -3,12 +3,13 @@
 import json
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any, Final, NamedTuple
+from typing import Final
 
 import msgspec
 from pydantic_core import SchemaValidator, ValidationError, core_schema
 
 from gateway_proxy import errors
+from gateway_proxy.inference.cutting import Place, Span, scan_value, skip
 
 UNEQUIVOCAL_MEMBERS: Final = frozenset(
     {"model", "stream", "max_tokens", "tags", "anthropic_version", "anthropic_beta", "user_profile_id"}
@@ -20,7 +21,6 @@ MAX_MEMBERS: Final = 1000
 
 _LONE_SURROGATE: Final = re.compile(rb"\\u[dD][89a-fA-F][0-9a-fA-F]{2}")
 _DELIMITERS: Final = " \t\n\r,}"
-_BLANKS: Final = re.compile(r"[ \t\n\r]*").match
 _members_of = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 
 
@@ -38,23 +38,16 @@ def _is_utf8(body: bytes) -> bool:
     return True
 
 
-def _refuse_constant(name: str) -> Any:
-    raise ValueError(name)
-
-
-# Finds where a value ends. Numbers are not converted: their digits may be many.
-_scan_value = json.JSONDecoder(parse_float=len, parse_int=len, parse_constant=_refuse_constant).raw_decode
-
-
 class Members:
     """The top-level members of a body, by name, and where each lies in it."""
 
-    __slots__ = ("_places", "_values", "body")
+    __slots__ = ("_places", "_text", "_values", "body")
 
-    def __init__(self, body: bytes, values: dict[str, msgspec.Raw], places: "list[_Place] | None") -> None:
+    def __init__(self, body: bytes, values: dict[str, msgspec.Raw], places: list[Place] | None) -> None:
         self.body = body
         self._values = values
         self._places = places
+        self._text: str | None = None
 
     def __contains__(self, name: str) -> bool:
         return name in self._values
@@ -62,6 +55,20 @@ class Members:
     def raw(self, name: str) -> memoryview:
         """A member's JSON text; empty where it is not there."""
         return memoryview(self._values.get(name, b""))
+
+    @property
+    def places(self) -> list[Place]:
+        """Every member in order, one that stands twice too."""
+        if self._places is None:
+            self._places = _compact_places(self._values)
+        return self._places
+
+    @property
+    def text(self) -> str:
+        """The body as `cutting` reads it."""
+        if self._text is None:
+            self._text = self.body.decode("latin-1")
+        return self._text
 
     @property
     def stream(self) -> bool:
@@ -101,16 +108,13 @@ class Members:
         A name that is not in the body is passed over; one that stands in it more than once is changed wherever it
         stands. Raises ValueError for a member to be added that the body holds and keeps.
         """
-        places = self._places
-        if places is None:
-            places = self._places = _compact_places(self._values)
         body = self.body
         parts: list[bytes] = []
         position = 0
         kept: int | None = None  # where the last member that stays ends
         cut: int | None = None  # where the first of those to be cut begins that stand before this one
         end = 0
-        for name, key, value, end in places:
+        for name, key, value, end in self.places:
             change = changes.get(name, b"")
             if change is None:
                 cut = key if cut is None else cut
@@ -142,14 +146,36 @@ class Members:
         parts.append(body[position:])
         return b"".join(parts)
 
-
-class _Place(NamedTuple):
-    """One member, and the offsets of its key's quotation mark, its value and the value's end."""
-
-    name: str
-    key: int
-    value: int
-    end: int
+    def without(self, spans: Sequence[Span]) -> "Members":
+        """The body without some of its bytes: whole members with a comma each, or parts of their values. `spans` are in
+        order and apart from each other. The rest is known to be valid and is not read again."""
+        body = self.body
+        parts: list[bytes] = []
+        position = 0
+        for start, end in spans:
+            parts.append(body[position:start])
+            position = end
+        parts.append(body[position:])
+        kept = b"".join(parts)
+        values: dict[str, msgspec.Raw] = {}
+        places: list[Place] = []
+        gone = 0
+        left = list(reversed(spans))
+        for name, key, value, end in self.places:
+            while left and left[-1][1] <= key:
+                start, after = left.pop()
+                gone += after - start
+            if left and left[-1][0] <= key:
+                continue
+            begins = gone
+            while left and left[-1][1] <= end:
+                start, after = left.pop()
+                gone += after - start
+            place = Place(name, key - begins, value - begins, end - gone)
+            places.append(place)
+            whole = self._values.get(name) if gone == begins else None
+            values[name] = whole if whole is not None else msgspec.Raw(kept[place.value : place.end])
+        return Members(kept, values, places)
 
 
 def scan(body: bytes) -> Members:
@@ -167,7 +193,7 @@ def scan(body: bytes) -> Members:
     try:
         return Members(body, values, _walked(body, values))
     except RecursionError:
-        raise _too_deep() from None
+        raise too_deep() from None
 
 
 def _values_of(body: bytes) -> dict[str, msgspec.Raw]:
@@ -187,44 +213,44 @@ def _values_of(body: bytes) -> dict[str, msgspec.Raw]:
     except msgspec.ValidationError:
         raise errors.invalid_request("the request body must be a JSON object", reason="BodyNotAnObject") from None
     except RecursionError:
-        raise _too_deep() from None
+        raise too_deep() from None
     except UnicodeDecodeError:
         raise errors.invalid_request("the request body is not valid UTF-8", reason="BodyNotJSON") from None
     except msgspec.DecodeError as error:
         raise errors.invalid_request(f"the request body is not valid JSON: {error}", reason="BodyNotJSON") from None
 
 
-def _compact_places(values: dict[str, msgspec.Raw]) -> list[_Place]:
-    places: list[_Place] = []
+def _compact_places(values: dict[str, msgspec.Raw]) -> list[Place]:
+    places: list[Place] = []
     position = 1
     for name, raw in values.items():
         value = position + (len(name) if name.isascii() else len(name.encode())) + 3
         end = value + len(memoryview(raw))
-        places.append(_Place(name, position, value, end))
+        places.append(Place(name, position, value, end))
         position = end + 1
     return places
 
 
-def _walked(body: bytes, values: dict[str, msgspec.Raw]) -> list[_Place]:
+def _walked(body: bytes, values: dict[str, msgspec.Raw]) -> list[Place]:
     """The same for a body of any form, known to be valid JSON. Raises GatewayError 400 on an unclear spelling.
 
     Latin-1 makes byte offsets and character offsets one; what is no ASCII can only be inside strings.
     """
     text = body.decode("latin-1")
-    places: list[_Place] = []
+    places: list[Place] = []
     seen: set[str] = set()
-    position = _BLANKS(text, text.index("{") + 1).end()  # type: ignore[union-attr] # the pattern matches anything
+    position = skip(text, text.index("{") + 1)
     count = 0
     while text[position] == '"':
         count += 1
         if count > MAX_MEMBERS:
             raise _too_many()
         key = position
-        name, position = _scan_value(text, key)
+        name, position = scan_value(text, key)
         escaped = position - key - 2 != len(name)
         if not name.isascii():
             name = json.loads(body[key:position])
-        position = _skip(text, _skip(text, position) + 1)
+        position = skip(text, skip(text, position) + 1)
         value = position
         position = _value_end(text, value, body, values.get(name))
         if name in UNEQUIVOCAL_MEMBERS and (escaped or name in seen):
@@ -233,10 +259,10 @@ def _walked(body: bytes, values: dict[str, msgspec.Raw]) -> list[_Place]:
                 f'the request body names "{name}" {how}: write it once, as it is', reason="AmbiguousMember"
             )
         seen.add(name)
-        places.append(_Place(name, key, value, position))
-        position = _skip(text, position)
+        places.append(Place(name, key, value, position))
+        position = skip(text, position)
         if text[position] == ",":
-            position = _skip(text, position + 1)
+            position = skip(text, position + 1)
     if text[position] != "}":
         raise AssertionError("the walk left the members of a valid object")
     return places
@@ -249,15 +275,12 @@ def _value_end(text: str, start: int, body: bytes, raw: msgspec.Raw | None) -> i
         # Only a number can go on: 1 is how 12 begins.
         if text[end] in _DELIMITERS:
             return end
-    _, end = _scan_value(text, start)
+    _, end = scan_value(text, start)
     return int(end)
 
 
-def _skip(text: str, position: int) -> int:
-    return _BLANKS(text, position).end()  # type: ignore[union-attr] # the pattern matches anything
-
-
-def _too_deep() -> errors.GatewayError:
+def too_deep() -> errors.GatewayError:
+    """The error of a body whose values the interpreter's stack cannot follow."""
     return errors.invalid_request("the request body is nested too deeply", reason="BodyTooDeep")
 
 

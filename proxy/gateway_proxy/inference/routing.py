@@ -149,7 +149,11 @@ class Router:
         return (failures or Failures()).final()
 
     async def _attempt(self, route: Route, call: Call) -> Answer:
-        """Raises UpstreamError."""
+        """Raises UpstreamError, and GatewayError for a request that cannot be made fit for this upstream."""
+        cut = route.client.filters.of(call.canonical)
+        if cut is not None:
+            members, headers = cut.apply(call.members, call.headers)
+            call = call._replace(members=members, headers=headers)
         occupancy = route.standing.binding.occupancy
         occupancy.open += 1
         try:

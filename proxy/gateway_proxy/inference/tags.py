@@ -11,9 +11,11 @@ import msgspec
 from gateway_config.callers import Caller
 from gateway_proxy.inference import betas
 from gateway_proxy.inference.betas import RawHeaders
-from gateway_proxy.inference.body import Members, scan
+from gateway_proxy.inference.body import Members
+from gateway_proxy.inference.cutting import cut_members
 
 BETA: Final = "request-tags-2026-08-21"
+_BETAS: Final = (BETA.encode(),)
 _MEMBER: Final = "tags"
 
 _tags_of = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
@@ -45,5 +47,5 @@ def billing(members: Members, tag: str, caller: Caller | None) -> Billing | None
 def without_tags(members: Members, headers: RawHeaders) -> tuple[Members, RawHeaders]:
     """The request without `tags` and their beta, everything else byte for byte."""
     if _MEMBER in members:
-        members = scan(members.edited({_MEMBER: None}))
-    return members, betas.without(headers, BETA)
+        members = members.without(cut_members(members.places, (_MEMBER,)))
+    return members, betas.without(headers, _BETAS)

@@ -9,6 +9,7 @@ from gateway_config.contract import Timeouts, Upstream
 from gateway_proxy.credentials.renewing import Renewing
 from gateway_proxy.identity.principal import Principal
 from gateway_proxy.inference.body import Members
+from gateway_proxy.inference.filters import Filters
 from gateway_proxy.upstream.exchange import Exchange
 from gateway_proxy.upstream.head import ResponseHead
 from gateway_proxy.upstream.pool import Pool
@@ -41,12 +42,14 @@ class Call(NamedTuple):
 class UpstreamClient(ABC):
     """One binding. Made in a thread, used on the event loop alone."""
 
-    __slots__ = ("host", "models", "name", "path", "pool", "priority", "renewing", "timeouts")
+    __slots__ = ("filters", "host", "models", "name", "path", "pool", "priority", "renewing", "timeouts")
 
     def __init__(self, upstream: Upstream, pool: Pool) -> None:
+        """Raises ValueError, with text that is fit for a log, for a binding that cannot work."""
         self.name = upstream.name
         self.priority = upstream.priority
         self.models = upstream.models
+        self.filters = Filters(upstream.filters)
         self.timeouts: Timeouts = upstream.timeouts
         self.pool = pool
         self.renewing: Renewing[Any] | None = None

@@ -14,9 +14,12 @@ from gateway_config.callers import Caller
 from gateway_proxy.errors import GatewayError
 from gateway_proxy.identity.principal import Principal
 from gateway_proxy.inference.attempts import Answer, Decision
+from gateway_proxy.inference.body import scan
+from gateway_proxy.inference.filters import Filters
 from gateway_proxy.inference.routing import Router
 from gateway_proxy.inference.standing import Binding
 from gateway_proxy.policy.effective import AllowedModel, Route
+from gateway_proxy.providers.client import Call
 from gateway_proxy.telemetry.metrics import Metrics
 from gateway_proxy.upstream.errors import ConnectError, UpstreamError
 from gateway_proxy.upstream.head import ResponseHead
@@ -31,7 +34,9 @@ class Client:
 
     def __init__(self, name: str) -> None:
         self.name = f"claude/{name}"
+        self.filters = Filters([])
         self.asked = 0
+        self.calls: list[Call] = []
         self.says: int | UpstreamError = 200
         self.headers: list[tuple[bytes, bytes]] = []
         self.held: asyncio.Event | None = None
@@ -49,7 +54,8 @@ class Client:
     def translated(self, call: object, head: ResponseHead, body: bytes) -> tuple[ResponseHead, bytes]:
         return head, body
 
-    async def send(self, *given: object, **more: object) -> Any:
+    async def send(self, call: Call, model: str) -> Any:
+        self.calls.append(call)
         self.asked += 1
         if self.held is not None:
             await self.held.wait()
@@ -80,7 +86,7 @@ class World:
             headers=_Headers(), raw_headers=(), path="/v1/messages", query="", request_id="r"
         )
         decision = Decision()
-        members: Any = SimpleNamespace(body=b"{}")
+        members = scan(b'{"model":"m","stream":false,"max_tokens":1}')
         answer = await self.router.answer(
             self.allowed, request, members,
             principal=principal, model=MODEL, stream=False, metered=metered, decision=decision,
