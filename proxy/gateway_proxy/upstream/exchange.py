@@ -220,7 +220,7 @@ class Exchange:
 
     def whole(self, limit: int) -> bytes | None:
         """The payload, where it is all there and not longer than `limit`."""
-        if not self.complete or self._early_bytes > limit:
+        if not self.complete or self._early_bytes > limit or self.error is not None:
             return None
         if len(self._early) == 1:
             data, spans, _ = self._early[0]
@@ -261,15 +261,16 @@ class Exchange:
 
         Raises UpstreamError.
         """
-        while not self.complete:
+        while True:
             if self.error is not None:
                 raise self.error
+            if self.complete:
+                return self.whole(limit)
             if self._early_bytes > limit:
                 return None
             if self.paused:
                 self.resume()
             await self._event()
-        return self.whole(limit)
 
     def attach(self, sink: BodySink) -> None:
         """Hands everything held so far and everything to come to `sink`."""
@@ -279,10 +280,11 @@ class Exchange:
         held_back, self.paused = self.paused, False
         for data, spans, border in early:
             sink.packet(data, spans, border)
-        if self.complete:
-            sink.ended()
-        elif self.error is not None:
+        if self.error is not None:
+            # Also of a payload that is all there and makes no sense.
             sink.failed(self.error)
+        elif self.complete:
+            sink.ended()
         elif held_back and not self.paused:
             self.resume()
 
