@@ -1,7 +1,7 @@
 """`claude-gateway check` at the clouds: their own errors, and credentials that only a pod has."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,11 +10,13 @@ import yaml
 from tests.local import running
 from tests.standins import foundry, manifests
 from tests.standins.foundry import FoundryStandIn
-from tests.standins.requests_seen import Received
+from tests.standins.requests_seen import Expected, Received
+from tests.standins.token_endpoints.entra import Application, Entra
+from tests.standins.token_endpoints.server import TokenServer
 from tests.standins.upstream import Script, StandInUpstream
 
 SONNET, OPUS = "claude-sonnet-5-5", "claude-opus-5-5"
-CANARIES = (foundry.API_KEY,)
+CANARIES = (foundry.API_KEY, "secret-canary", "token-canary")
 
 
 def check(directory: Path, *arguments: str, code: int) -> dict[str, Any]:
@@ -27,9 +29,9 @@ def check(directory: Path, *arguments: str, code: int) -> dict[str, Any]:
     return binding
 
 
-def write(directory: Path, *documents: dict[str, Any]) -> Path:
+def write(directory: Path, *documents: dict[str, Any], gateway: Iterable[dict[str, Any]] = ()) -> Path:
     policy = manifests.policy("everyone", availableModels=[SONNET, OPUS])
-    whole = [manifests.deployment(), policy, *documents]
+    whole = [*(gateway or [manifests.deployment()]), policy, *documents]
     return running.write(directory, {"all.yaml": yaml.safe_dump_all(whole)})
 
 
@@ -91,6 +93,87 @@ def test_what_foundry_says(
     assert (call["status"], call["code"]) == (status, code)
     assert way_out in call["wayOut"]
     assert binding["credential"] == {"field": "apiKeySecretRef", "state": state}
+
+
+ENTRA_SECRET = "entra-client-secret-canary"
+
+
+@pytest.fixture
+def tokens() -> Iterator[TokenServer]:
+    with TokenServer() as server:
+        yield server
+
+
+@pytest.fixture
+def entra(tokens: TokenServer) -> Entra:
+    return tokens.add(Entra("tenant-1", {"client-1": Application(secret=ENTRA_SECRET)}))
+
+
+def through(tokens: TokenServer) -> list[dict[str, Any]]:
+    """A gateway whose way out leads to the token endpoints, and directly to upstreams on this machine."""
+    egress = {
+        "proxyURL": tokens.url,
+        "noProxy": ["127.0.0.1"],
+        "allowLoopback": True,
+        "caRef": {"kind": "ConfigMap", "name": "ca", "key": "ca.crt"},
+    }
+    config_map = {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": {"name": "ca", "namespace": manifests.NAMESPACE},
+        "data": {"ca.crt": tokens.ca_pem},
+    }
+    return [manifests.deployment(egress=egress), config_map]
+
+
+def entra_binding(upstream: FoundryStandIn, **changed: str) -> dict[str, Any]:
+    client = {"tenantID": "tenant-1", "clientID": "client-1", "clientSecretRef": {"name": "entra", "key": "value"}}
+    member = {"baseURL": upstream.base_url, "entra": client | changed}
+    return manifests.cloud_binding("foundry", "Foundry", foundry=member)
+
+
+def test_a_token_of_entra(foundry_resource: FoundryStandIn, tokens: TokenServer, entra: Entra, tmp_path: Path) -> None:
+    foundry_resource.expected = [Expected("authorization", "Bearer entra-token-canary-1")]
+    secret = manifests.secret("entra", ENTRA_SECRET)
+    directory = write(tmp_path, entra_binding(foundry_resource), secret, gateway=through(tokens))
+    assert calls(check(directory, code=0)) == ALL
+    assert foundry_resource.problems == []
+    assert len(entra.exchanges) == 1
+
+
+@pytest.mark.parametrize(
+    ("changed", "secret", "says", "way_out"),
+    [
+        ({}, "another", "AADSTS7000215", "write the secret's value into the Secret, not the secret's id"),
+        (
+            {"clientID": "client-2"},
+            ENTRA_SECRET,
+            "AADSTS700016",
+            "application spec.foundry.entra.clientID (client-2)",
+        ),
+        ({"tenantID": "tenant-2"}, ENTRA_SECRET, "AADSTS90002", "no tenant spec.foundry.entra.tenantID (tenant-2)"),
+    ],
+)
+def test_what_entra_refuses(
+    foundry_resource: FoundryStandIn,
+    tokens: TokenServer,
+    entra: Entra,
+    tmp_path: Path,
+    changed: dict[str, str],
+    secret: str,
+    says: str,
+    way_out: str,
+) -> None:
+    bound = entra_binding(foundry_resource, **changed)
+    directory = write(tmp_path, bound, manifests.secret("entra", secret), gateway=through(tokens))
+    binding = check(directory, code=1)
+    assert binding["credential"] == {"field": "entra", "state": "not fetched"}
+    (call,) = binding["calls"]
+    assert call["reason"] == "Credential"
+    assert says in call["message"]
+    assert way_out in call["wayOut"]
+    assert binding["modelsNotTried"] == [OPUS]
+    assert foundry_resource.requests == []
 
 
 PODS_ALONE = {
