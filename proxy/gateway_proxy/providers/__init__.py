@@ -21,7 +21,7 @@ by."""
 
 
 def _anthropic(upstream: Upstream, pool: Pool, values: Sequence[str], outbound: Outbound) -> UpstreamClient:
-    return AnthropicUpstream(upstream, pool, values[0])
+    return AnthropicUpstream(upstream, pool, values, outbound)
 
 
 def _foundry(upstream: Upstream, pool: Pool, values: Sequence[str], outbound: Outbound) -> UpstreamClient:

@@ -1,8 +1,12 @@
 """The Anthropic API, or whatever speaks it at a binding's base URL."""
 
+from collections.abc import Sequence
 from typing import Final
 
-from gateway_config.contract import Upstream
+from gateway_config.contract import FederatedCredential, Upstream
+from gateway_proxy.credentials.federated import federated_token
+from gateway_proxy.credentials.renewing import Renewing
+from gateway_proxy.outbound.client import Outbound
 from gateway_proxy.providers.client import Call
 from gateway_proxy.providers.messages_api import FixedLine, MessagesAPIUpstream
 from gateway_proxy.upstream.pool import Pool
@@ -18,19 +22,25 @@ class AnthropicUpstream(MessagesAPIUpstream):
 
     __slots__ = ("_oauth",)
 
-    def __init__(self, upstream: Upstream, pool: Pool, credential: str) -> None:
+    def __init__(self, upstream: Upstream, pool: Pool, values: Sequence[str], outbound: Outbound) -> None:
         """Raises ValueError for a credential that cannot stand in a header; the text never holds it."""
-        self._oauth = upstream.credential.kind == "OAuthToken"
-        scheme = b"authorization: Bearer " if self._oauth else b"x-api-key: "
-        super().__init__(upstream, pool, FixedLine(upstream, scheme, credential))
+        credential: FixedLine | Renewing[bytes]
+        if isinstance(upstream.credential, FederatedCredential):
+            self._oauth = True
+            credential = federated_token(upstream.credential, base_url=upstream.base_url, outbound=outbound)
+        else:
+            self._oauth = upstream.credential.kind == "OAuthToken"
+            scheme = b"authorization: Bearer " if self._oauth else b"x-api-key: "
+            credential = FixedLine(upstream, scheme, values[0])
+        super().__init__(upstream, pool, credential)
 
     def authorization(self, call: Call, lines: list[bytes], body: bytes) -> bytes | None:
         own = call.principal.passthrough_authorization
         if own is not None:
             return b"authorization: " + own.encode("utf-8", "surrogateescape")
-        if self._oauth:
-            _add_oauth_beta(lines)
         line: bytes | None = self.credential.current
+        if line is not None and self._oauth:
+            _add_oauth_beta(lines)
         return line
 
 
