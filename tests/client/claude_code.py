@@ -8,7 +8,8 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -47,15 +48,24 @@ class ClaudeCode:
 
     def ask(self, prompt: str, *arguments: str, base_url: str, environment: Mapping[str, str]) -> Answer:
         """`claude -p PROMPT`. `environment` holds the credential."""
+        with self.asking(prompt, *arguments, base_url=base_url, environment=environment) as process:
+            stdout, stderr = process.communicate(timeout=ANSWER_SECONDS)
+            return Answer(process.returncode, stdout, stderr)
+
+    @contextmanager
+    def asking(
+        self, prompt: str, *arguments: str, base_url: str, environment: Mapping[str, str]
+    ) -> Iterator[subprocess.Popen[str]]:
+        """The same while it runs; at the end it is killed."""
         work = self.home / "work"
         work.mkdir(exist_ok=True)
-        done = subprocess.run(
+        process = subprocess.Popen(
             [str(self.program), "-p", prompt, *arguments],
             cwd=work,
             stdin=subprocess.DEVNULL,
-            capture_output=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
             text=True,
-            timeout=ANSWER_SECONDS,
             env={
                 "PATH": os.environ.get("PATH", os.defpath),
                 "HOME": str(self.home),
@@ -68,7 +78,11 @@ class ClaudeCode:
                 **environment,
             },
         )
-        return Answer(done.returncode, done.stdout, done.stderr)
+        with process:
+            try:
+                yield process
+            finally:
+                process.kill()
 
 
 if __name__ == "__main__":

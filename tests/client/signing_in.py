@@ -8,7 +8,14 @@ from typing import Any
 
 from tests.client.managed_machine import ManagedMachine
 from tests.oidc_provider.provider import OpenIDProvider
-from tests.standins.web_person import WebPerson
+from tests.standins.web_person import Page, WebPerson
+
+
+class Consenting:
+    """The stand-in of an identity provider, which asks nothing: its redirect has led back already."""
+
+    def sign_in(self, page: Page, user: str) -> Page:
+        return page
 
 
 def managed_settings(url: str) -> dict[str, Any]:
@@ -17,7 +24,12 @@ def managed_settings(url: str) -> dict[str, Any]:
 
 
 def sign_in(
-    machine: ManagedMachine, provider: OpenIDProvider, user: str, *, url: str, person: WebPerson | None = None
+    machine: ManagedMachine,
+    provider: OpenIDProvider | Consenting,
+    user: str,
+    *,
+    url: str,
+    person: WebPerson | None = None,
 ) -> str:
     """As `user`; `person`: with a browser that trusts the gateway's and the provider's certificates. Returns the
     client's last screen before the code was typed in, with the login notice."""

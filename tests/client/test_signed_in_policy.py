@@ -6,26 +6,18 @@ from pathlib import Path
 import pytest
 from tests.client.claude_code import install
 from tests.client.managed_machine import ManagedMachine
-from tests.client.signing_in import managed_settings, sign_in
+from tests.client.signing_in import Consenting, managed_settings, sign_in
 from tests.standins.anthropic_upstream import AnthropicUpstream
 from tests.standins.collector import Collector
 from tests.standins.identity_provider import IdentityProvider
 from tests.standins.manifests import policy
 from tests.standins.sign_in import SignInWorld
-from tests.standins.web_person import Page
 
 pytestmark = pytest.mark.timeout(1000)
 """The first test may have to install the client."""
 
 MODELS = {"enforceAvailableModels": True}
 """Binds the client's default model too."""
-
-
-class Consenting:
-    """The identity provider of these tests asks nothing: its redirect has led back already."""
-
-    def sign_in(self, page: Page, user: str) -> Page:
-        return page
 
 
 @pytest.fixture

@@ -16,6 +16,7 @@ MODEL: Final = "claude-sonnet-5-5"
 """What these tests ask for, and what every upstream here has."""
 MESSAGES: Final = "/v1/messages?beta=true"
 COUNT: Final = "/v1/messages/count_tokens?beta=true"
+OVERFLOW: Final = "prompt is too long: 215000 tokens > 200000 maximum"
 
 
 class Provider(ABC):
@@ -70,6 +71,10 @@ class Provider(ABC):
     def refuses(self, status: int, kind: str, message: str, *, headers: framing.Headers = ()) -> list[Step]:
         """In the Messages API's own envelope."""
         return [framing.error_answer(status, kind, message, headers=headers)]
+
+    def overflows(self) -> list[list[Step]]:
+        """A conversation that is too long, in all the words that the provider has for it."""
+        return [self.refuses(400, "invalid_request_error", OVERFLOW)]
 
     def overloaded(self) -> list[Step]:
         """At capacity, in the provider's own words."""
