@@ -132,11 +132,13 @@ CANARY = "resource corp-eu-canary of subscription 6d1c"
     ],
     ids=["claude", "platform"],
 )
+@pytest.mark.parametrize("at_once", [False, True], ids=["in pieces", "at once"])
 def test_a_failure_inside_of_a_stream_says_nothing_of_the_resource(
-    gateway: Gateway, foundry: FoundryStandIn, told: bytes
+    gateway: Gateway, foundry: FoundryStandIn, told: bytes, at_once: bool
 ) -> None:
     events = messages.events()
-    foundry.script(*stream([*events[:3], told, *events[3:]]))
+    pieces = stream([*events[:3], told, *events[3:]])
+    foundry.script(*([b"".join(pieces)] if at_once else pieces))  # type: ignore[arg-type]
     answer = gateway.messages(STREAMED)
     assert answer.body.startswith(b"".join(events[:3]) + b"event: error\n")
     assert answer.body.count(b"event: ") == 4

@@ -3,14 +3,16 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
-from gateway_config.contract import EntraCredential, Upstream
+from gateway_config.contract import Upstream
 from gateway_proxy.credentials.entra import entra_token
+from gateway_proxy.credentials.google import google_token
 from gateway_proxy.credentials.renewing import Renewing
 from gateway_proxy.outbound.client import Outbound
 from gateway_proxy.providers.anthropic import AnthropicUpstream
 from gateway_proxy.providers.client import Call, UpstreamClient
 from gateway_proxy.providers.foundry import FoundryUpstream
 from gateway_proxy.providers.messages_api import FixedLine
+from gateway_proxy.providers.vertex_ai import VertexAIUpstream
 from gateway_proxy.upstream.pool import Pool, Pools
 
 __all__ = ["Call", "Pools", "UpstreamClient", "build"]
@@ -26,14 +28,24 @@ def _anthropic(upstream: Upstream, pool: Pool, values: Sequence[str], outbound: 
 
 def _foundry(upstream: Upstream, pool: Pool, values: Sequence[str], outbound: Outbound) -> UpstreamClient:
     credential: FixedLine | Renewing[bytes]
-    if isinstance(upstream.credential, EntraCredential):
+    if upstream.credential.kind == "Entra":
         credential = entra_token(upstream.credential, values, outbound=outbound)
     else:
         credential = FixedLine(upstream, b"x-api-key: ", values[0])
     return FoundryUpstream(upstream, pool, credential)
 
 
-_BUILDERS: Final[Mapping[str, _Builder]] = {"Anthropic": _anthropic, "Foundry": _foundry}
+def _vertex_ai(upstream: Upstream, pool: Pool, values: Sequence[str], outbound: Outbound) -> UpstreamClient:
+    if upstream.credential.kind != "Google":
+        raise ValueError(f"upstream {upstream.name}: Vertex AI takes tokens of Google Cloud alone")
+    return VertexAIUpstream(upstream, pool, google_token(upstream.credential, values, outbound=outbound))
+
+
+_BUILDERS: Final[Mapping[str, _Builder]] = {
+    "Anthropic": _anthropic,
+    "Foundry": _foundry,
+    "VertexAI": _vertex_ai,
+}
 
 
 def build(upstream: Upstream, values: Sequence[str], *, outbound: Outbound, pools: Pools) -> UpstreamClient:
