@@ -10,7 +10,10 @@ import pytest
 from tests.local import running
 from tests.local.running import CLI
 
-COMMANDS = ("", "up", "lint", "render", "explain", "check", "status", "key create", "session list", "session revoke")
+COMMANDS = (
+    *("", "up", "lint", "render", "explain", "models", "check", "status"),
+    *("key create", "session list", "session revoke"),
+)
 
 
 @pytest.mark.parametrize("arguments", [name.split() for name in (*COMMANDS, "key", "session")], ids=" ".join)

@@ -1,4 +1,4 @@
-"""`lint`, `render`, `explain` and `check` of what a cluster holds, in place of a directory."""
+"""`lint`, `render`, `explain`, `models` and `check` of what a cluster holds, in place of a directory."""
 
 import json
 from pathlib import Path
@@ -83,6 +83,13 @@ def test_lint(where: tuple[str, ...]) -> None:
         (each["kind"], each["name"], each["reason"], each["field"]) for each in findings if each["severity"] == "Error"
     ]
     assert errors == [("ProviderBinding", "forgotten", "SecretNotFound", "spec.anthropic.apiKeySecretRef")]
+
+
+def test_models(where: tuple[str, ...]) -> None:
+    result = running.run("models", *where, "-o", "json")
+    assert result.returncode == 0, result.stderr
+    names = [binding["name"] for binding in json.loads(result.stdout)["bindings"]]
+    assert f"{NAMESPACE}/anthropic" in names
 
 
 def test_explain(where: tuple[str, ...]) -> None:

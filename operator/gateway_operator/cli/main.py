@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from gateway_operator.cli import check, explain, key, lint, operator, render, session, status, up
+from gateway_operator.cli import check, explain, key, lint, models, operator, render, session, status, up
 
 PROGRAM = "claude-gateway"
 DEBUG_VARIABLE = "CLAUDE_GATEWAY_DEBUG"
@@ -25,6 +25,7 @@ app.command(name="operator")(operator.operator)
 app.command(name="lint")(lint.lint)
 app.command(name="render")(render.render)
 app.command(name="explain")(explain.explain)
+app.command(name="models")(models.models)
 app.command(name="check")(check.check)
 app.command(name="status")(status.status)
 app.add_typer(key.app, name="key")
@@ -59,6 +60,8 @@ def root(
       claude-gateway lint manifests/
     What one person may do, and which object says so:
       claude-gateway explain manifests/ --user bob@corp.example --group contractors
+    The models of each binding, and what its upstream calls them:
+      claude-gateway models manifests/
     A real call to every upstream, with the way out of what fails:
       claude-gateway check manifests/
     A cluster's gateways at a glance:
