@@ -108,8 +108,8 @@ class Members:
         A name that is not in the body is passed over; one that stands in it more than once is changed wherever it
         stands. Raises ValueError for a member to be added that the body holds and keeps.
         """
-        body = self.body
-        parts: list[bytes] = []
+        body = memoryview(self.body)  # its slices are no copies
+        parts: list[bytes | memoryview] = []
         position = 0
         kept: int | None = None  # where the last member that stays ends
         cut: int | None = None  # where the first of those to be cut begins that stand before this one
@@ -133,7 +133,7 @@ class Members:
         if added:
             comma = b","
             if kept is None:
-                start = body.index(b"{") + 1
+                start = self.body.index(b"{") + 1
                 parts, position, comma = [body[:start]], max(start, position), b""
             elif kept > position:
                 parts.append(body[position:kept])
