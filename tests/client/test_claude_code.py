@@ -139,6 +139,17 @@ def test_an_overflow_keeps_the_words_that_the_client_looks_for(
     assert "Prompt is too long" in answer.stdout, answer
 
 
+def test_a_policy_can_have_clients_leave_the_billing_block_out(
+    claude: ClaudeCode, gateway: Gateway, upstream: AnthropicUpstream
+) -> None:
+    """What docs/providers tells whoever has an upstream that does not take it (gateway case 8)."""
+    environment = {"ANTHROPIC_AUTH_TOKEN": gateway.key()}
+    for more, present in (({}, True), ({"CLAUDE_CODE_ATTRIBUTION_HEADER": "0"}, False)):
+        answer = claude.ask("Say hello", base_url=gateway.url, environment=environment | more)
+        assert answer.exit_code == 0, answer
+        assert ("x-anthropic-billing-header" in upstream.last.json()["system"][0]["text"]) == present
+
+
 def test_what_the_client_keeps_to_itself_never_leaves_the_gateway(
     claude: ClaudeCode, gateway: Gateway, upstream: AnthropicUpstream
 ) -> None:

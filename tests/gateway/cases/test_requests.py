@@ -9,6 +9,7 @@ from tests.gateway.cases.gateways import CaseGateway, through
 from tests.standins import messages
 from tests.standins.providers import EVERY_TYPE, MESSAGES_API, MODEL, Provider
 
+NOT_ALL_OF_CACHE_CONTROL = [name for name in ("Bedrock", "VertexAI") if name in EVERY_TYPE]
 FUTURE_BETA = "beta-of-next-year-2027-01-01"
 
 
@@ -21,12 +22,63 @@ def test_case_01_betas_go_to_an_upstream_of_anthropics_format_as_they_came(clien
 
 
 @through(*EVERY_TYPE)
+def test_case_01_one_that_the_upstream_does_not_take_is_cut_by_the_bindings_data_with_its_field(
+    client: Client, provider: Provider, stage: CaseGateway
+) -> None:
+    """For the model that the data name, and for no other."""
+    for model, cut in ((MODEL, True), ("claude-opus-5-5", False)):
+        drop = {"betas": [FUTURE_BETA], "fields": ["field_of_next_year"], "models": [model]}
+        stage.use_bindings(*provider.manifests(requestFilters={"drop": [drop]}))
+        body = client.body(field_of_next_year={"a": 1.0}, z=[1])
+        assert client.ask(body, betas=[FUTURE_BETA, *client.betas]).status == 200
+        arrived = provider.value(provider.last)
+        assert (FUTURE_BETA in provider.betas(provider.last), "field_of_next_year" in arrived) == (not cut, not cut)
+        assert set(client.betas) <= set(provider.betas(provider.last))
+        assert {name: arrived[name] for name in ("messages", "system", "tools", "z")} == {
+            name: json.loads(body)[name] for name in ("messages", "system", "tools", "z")
+        }
+
+
+@through(*EVERY_TYPE)
 def test_case_02_context_management_and_effort_arrive_with_their_betas(client: Client, provider: Provider) -> None:
     assert client.ask().status == 200
     arrived = provider.value(provider.last)
     for member in ("output_config", "context_management"):
         assert arrived.get(member) == client.value().get(member)
     assert {"effort-2025-11-24", *client.betas} <= set(provider.betas(provider.last))
+
+
+@through(*EVERY_TYPE)
+def test_case_02_where_the_upstream_lacks_one_field_and_beta_go_together(
+    client: Client, provider: Provider, stage: CaseGateway
+) -> None:
+    drop = [
+        {"betas": ["effort-2025-11-24"], "fields": ["output_config.effort"]},
+        {"betas": ["context-management-2025-06-27"], "fields": ["context_management"]},
+    ]
+    stage.use_bindings(*provider.manifests(requestFilters={"drop": drop}))
+    assert client.ask(client.body(output_config={"effort": "high", "format": None})).status == 200
+    arrived = provider.value(provider.last)
+    assert "context_management" not in arrived
+    assert arrived["output_config"] == {"format": None}
+    gone = {"effort-2025-11-24", "context-management-2025-06-27"}
+    assert provider.betas(provider.last) == [name for name in client.betas if name not in gone]
+
+
+@through(*NOT_ALL_OF_CACHE_CONTROL)
+def test_case_03_only_those_parts_of_cache_control_go_that_the_upstream_lacks(
+    client: Client, provider: Provider
+) -> None:
+    """Those of blocks stay, and so does `ttl`."""
+    cached = {"type": "ephemeral", "ttl": "1h"}
+    system = [{"type": "text", "text": "x", "cache_control": cached | {"scope": "global"}}]
+    said = [{"role": "user", "content": [{"type": "text", "text": "scope", "cache_control": {"type": "ephemeral"}}]}]
+    body = client.body(cache_control={"type": "ephemeral"}, system=system, messages=said)
+    assert client.ask(body).status == 200
+    arrived = provider.value(provider.last)
+    assert "cache_control" not in arrived
+    assert arrived["system"] == [{"type": "text", "text": "x", "cache_control": cached}]
+    assert arrived["messages"] == said
 
 
 @through(*MESSAGES_API)
