@@ -1,8 +1,12 @@
 """`claude-gateway check`: real calls, and for each way to fail the way out of it."""
 
+import contextlib
 import json
+import os
+import pty
 import socket
 import ssl
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -265,4 +269,40 @@ def test_nothing_is_left_behind(upstream: AnthropicUpstream, tmp_path: Path) -> 
     private = tmp_path / "private"
     private.mkdir()
     check(directory, code=0, TMPDIR=str(private))
+    assert list(private.iterdir()) == []
+
+
+def test_a_person_sees_how_far_it_is(upstream: AnthropicUpstream, tmp_path: Path) -> None:
+    directory = write(tmp_path, manifests.binding("anthropic", upstream.url))
+    parent, child = pty.openpty()
+    environment = running.environment(TERM="xterm-256color")
+    command = [*running.CLI, "check", str(directory)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=child, env=environment) as process:
+        os.close(child)
+        shown = b""
+        with contextlib.suppress(OSError):  # how Linux says that a terminal has closed
+            while piece := os.read(parent, 4096):
+                shown += piece
+        assert process.stdout is not None
+        table = process.stdout.read()
+    os.close(parent)
+    assert process.returncode == 0
+    assert b"last: claude/anthropic" in shown
+    assert b"1 of 1 binding answered" in table
+    assert b"\x1b" not in table
+
+
+def test_it_ends_cleanly_when_it_is_told_to(upstream: AnthropicUpstream, tmp_path: Path) -> None:
+    gate = Gate()
+    upstream.script(gate)
+    directory = write(tmp_path / "manifests", manifests.binding("anthropic", upstream.url))
+    private = tmp_path / "private"
+    private.mkdir()
+    environment = running.environment(TMPDIR=str(private))
+    command = [*running.CLI, "check", str(directory)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment) as process:
+        gate.wait_until_reached()
+        process.terminate()
+        assert process.wait(running.DEADLINE) == 143
+    gate.open()
     assert list(private.iterdir()) == []
