@@ -1,20 +1,17 @@
 """A Secret is replaced while requests run: none of them notices."""
 
-import itertools
-import threading
 from collections.abc import Iterator
 
 import pytest
+from tests.providers.clients import BODY, STREAMED, Clients
+from tests.providers.google_cloud import EMAIL, GoogleCloud, key, running
 from tests.standins import framing, messages
 from tests.standins.foundry import API_KEY, FoundryStandIn
 from tests.standins.gateway import Gateway, eventually
 from tests.standins.manifests import Manifest, cloud_binding, secret, serving
-from tests.standins.raw_client import connect
 from tests.standins.requests_seen import Expected
 from tests.standins.upstream import Gate
 
-BODY = b'{"model":"claude-sonnet-5-5","max_tokens":9,"messages":[]}'
-STREAMED = BODY.replace(b'"max_tokens"', b'"stream":true,"max_tokens"')
 ROTATIONS = 5
 
 
@@ -37,43 +34,6 @@ def gateway(shared_gateway: Gateway, foundry: FoundryStandIn) -> Iterator[Gatewa
     shared_gateway.end_test()
 
 
-class Clients:
-    """Some that ask without end, each on a connection of its own, by turns for a message and for a stream."""
-
-    def __init__(self, gateway: Gateway, count: int) -> None:
-        self.failures: list[str] = []
-        self.served = 0
-        self._gateway = gateway
-        self._stop = threading.Event()
-        self._threads = [threading.Thread(target=self._ask) for _ in range(count)]
-
-    def __enter__(self) -> "Clients":
-        for thread in self._threads:
-            thread.start()
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        self._stop.set()
-        for thread in self._threads:
-            thread.join(30)
-
-    def wait_for_more(self) -> None:
-        """Every one of them has asked anew, and been answered."""
-        goal = self.served + 3 * len(self._threads)
-        eventually(lambda: self.served >= goal or self.failures, what="requests that were answered")
-
-    def _ask(self) -> None:
-        whole = b"".join(messages.events())
-        with connect(self._gateway.port) as connection:
-            for body in itertools.cycle((BODY, STREAMED)):
-                if self._stop.is_set():
-                    return
-                answer = connection.request("POST", "/v1/messages", headers=self._gateway.headers(), body=body)
-                if answer.status != 200 or (body is STREAMED and answer.body != whole):
-                    self.failures.append(f"{answer}")
-                self.served += 1
-
-
 def test_a_key_that_is_replaced_fails_no_request(gateway: Gateway, foundry: FoundryStandIn) -> None:
     keys = [API_KEY, *(f"foundry-key-canary-{number}" for number in range(ROTATIONS))]
     foundry.expected = [Expected.api_key(key) for key in keys]
@@ -85,6 +45,36 @@ def test_a_key_that_is_replaced_fails_no_request(gateway: Gateway, foundry: Foun
     assert clients.failures == []
     assert list(dict.fromkeys(one.header("x-api-key") for one in foundry.requests)) == keys
     assert all(key not in gateway.log_text() + gateway.audit_text() for key in keys)
+
+
+@pytest.fixture
+def google() -> Iterator[GoogleCloud]:
+    with running() as cloud:
+        cloud.begin_test()
+        yield cloud
+        assert cloud.problems == []
+
+
+def test_a_service_account_s_key_file_that_is_replaced_fails_no_request(
+    own_gateway: Gateway, google: GoogleCloud
+) -> None:
+    """As Google advises: a new key is made, the file replaced, the old key deleted."""
+    own_gateway.load(google.manifests())
+    own_gateway.start()
+    with Clients(own_gateway, 4) as clients:
+        for number in range(ROTATIONS):
+            clients.wait_for_more()
+            google.project.keys[EMAIL] = key(f"new-{number}")
+            before = len(google.project.tokens)
+            own_gateway.load(google.manifests(f"new-{number}"))
+            eventually(lambda before=before: len(google.project.tokens) > before, what="a token of the new key")
+            newest = f"Bearer {list(google.project.tokens)[-1]}"
+            eventually(lambda newest=newest: google.vertex.last.header("authorization") == newest, what="its use")
+            clients.wait_for_more()
+    assert clients.failures == []
+    assert len(google.project.tokens) == ROTATIONS + 1, "one fetch each"
+    said = own_gateway.log_text() + own_gateway.audit_text()
+    assert "canary-" not in said.replace(google.vertex.project, "")
 
 
 def test_a_stream_goes_on_under_the_key_that_it_began_with(gateway: Gateway, foundry: FoundryStandIn) -> None:

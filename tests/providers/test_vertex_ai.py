@@ -1,14 +1,15 @@
 """Google Cloud Vertex AI: what it is sent, and what a client gets of what it says."""
 
+import json
 from collections.abc import Iterator
 
 import pytest
-from tests.providers.google_cloud import GoogleCloud, running
-from tests.standins import messages
+from tests.providers.google_cloud import EMAIL, GoogleCloud, running
+from tests.standins import framing, messages
 from tests.standins.gateway import Gateway
 from tests.standins.raw_client import fetch
 from tests.standins.upstream import stream
-from tests.standins.vertex_ai import PROJECT, REGION, VertexAIStandIn
+from tests.standins.vertex_ai import PROJECT, REGION, VertexAIStandIn, error_answer
 
 BODY = (
     b'{ "model" : "claude-haiku-4-5-20251001",\n "max_tokens": 64, "temperature": 1.0,'
@@ -141,3 +142,68 @@ def test_the_token_is_fetched_once(gateway: Gateway, vertex: VertexAIStandIn, go
     for _ in range(3):
         assert gateway.messages(BODY).status == 200
     assert len({one.header("authorization") for one in vertex.requests}) == 1
+
+
+SAID = f"Quota exceeded for base_model on projects/{PROJECT}/locations/{REGION} of {EMAIL}"
+NATIVE = [
+    (400, "INVALID_ARGUMENT", 400),
+    (400, "FAILED_PRECONDITION", 400),
+    (401, "UNAUTHENTICATED", 401),
+    (403, "PERMISSION_DENIED", 403),
+    (404, "NOT_FOUND", 404),
+    (408, "DEADLINE_EXCEEDED", 408),
+    (413, "INVALID_ARGUMENT", 413),
+    (429, "RESOURCE_EXHAUSTED", 429),
+    (499, "CANCELLED", 499),
+    (500, "INTERNAL", 502),
+    (503, "UNAVAILABLE", 529),
+]
+
+
+@pytest.mark.parametrize("array", [False, True], ids=["object", "array"])
+@pytest.mark.parametrize(("status", "state", "told"), NATIVE)
+@pytest.mark.parametrize(("body", "target"), [(BODY, "/v1/messages"), (STREAMED, "/v1/messages"), (BODY, COUNT)])
+def test_no_error_of_google_s_says_anything_of_the_project(
+    gateway: Gateway,
+    vertex: VertexAIStandIn,
+    *,
+    body: bytes,
+    target: str,
+    status: int,
+    state: str,
+    told: int,
+    array: bool,
+) -> None:
+    vertex.respond = lambda request: [error_answer(status, state, SAID, array=array)]
+    answer = gateway.messages(body, target=target)
+    assert answer.status == told
+    for name in PROJECT, EMAIL, REGION, "HTTPServer2":
+        assert name not in f"{answer.headers}{answer.body!r}"
+    assert SAID in gateway.log_of("upstream.error", request_id=answer.header("x-request-id"))["message"]
+
+
+@pytest.mark.parametrize("body", [BODY, STREAMED], ids=["json", "stream"])
+def test_what_claude_says_of_a_request_is_the_client_s_without_the_project(
+    gateway: Gateway, vertex: VertexAIStandIn, body: bytes
+) -> None:
+    said = "prompt is too long: 210000 tokens > 200000 maximum"
+    vertex.script(framing.error_answer(400, "invalid_request_error", said))
+    assert gateway.messages(body).error == ("invalid_request_error", said)
+    vertex.script(framing.error_answer(400, "invalid_request_error", f"{said} in projects/{PROJECT}"))
+    kind, text = gateway.messages(body).error
+    assert (kind, PROJECT in text) == ("invalid_request_error", False)
+    assert text.startswith(said)
+
+
+def test_a_request_that_is_too_large_for_google_is_too_long(gateway: Gateway, vertex: VertexAIStandIn) -> None:
+    said = "The request size (31457281 bytes) exceeds 30.000MB limit."
+    vertex.script(error_answer(400, "INVALID_ARGUMENT", said))
+    assert gateway.messages(BODY).error == ("invalid_request_error", "Input is too long.")
+
+
+def test_an_error_that_a_stream_begins_with_has_its_own_status(gateway: Gateway, vertex: VertexAIStandIn) -> None:
+    told = {"error": {"code": 429, "message": SAID, "status": "RESOURCE_EXHAUSTED"}}
+    vertex.script(*stream([b"data: " + json.dumps(told).encode() + b"\n\n"]))
+    answer = gateway.messages(STREAMED)
+    assert (answer.status, answer.error[0]) == (429, "rate_limit_error")
+    assert PROJECT not in f"{answer.headers}{answer.body!r}"
