@@ -16,8 +16,12 @@ HEAD = ResponseHead(
 )  # fmt: skip
 
 
+def translated(head: ResponseHead, body: bytes) -> tuple[ResponseHead, bytes]:
+    return head, b"told: %d" % head.status
+
+
 def relayed(*packets: bytes) -> tuple[bytes, UpstreamError | None]:
-    decoder, said = BedrockStream(HEAD), b""
+    decoder, said = BedrockStream(HEAD, translated), b""
     for packet in packets:
         said += decoder.feed(packet)
         if decoder.error is not None:
@@ -48,7 +52,6 @@ def test_events_are_the_same_in_any_packets() -> None:
         b'{"type":"message_stop","amazon-bedrock-invocationMetrics":{"inputTokenCount":1e2}}',
         b'{ "type" : "content_block_stop" , "index" : 0 }',
         b'{"index":0,"type":"content_block_stop"}',
-        b'{"type":"error","error":{"type":"overloaded_error","message":"Overloaded"}}',
     ],
 )
 @pytest.mark.parametrize("padding", ["", "abc", "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"])
@@ -130,12 +133,23 @@ def test_an_exception_is_the_answer_that_it_would_have_been(name: str, status: i
     assert "arn:" not in str(error), "texts of errors are logged beside the request"
 
 
+@pytest.mark.parametrize(("kind", "status"), [("overloaded_error", 529), ("api_error", 500), ("of_next_year", 502)])
+@pytest.mark.parametrize("spaced", [False, True])
+def test_an_error_event_is_the_answer_that_it_would_have_been(kind: str, status: int, spaced: bool) -> None:
+    separators = (", ", ": ") if spaced else (",", ":")
+    data = json.dumps({"type": "error", "error": {"type": kind, "message": "m"}}, separators=separators).encode()
+    error = failure(event_frames.chunk(data))
+    assert (error.head.status, error.body) == (status, data)
+
+
 def test_what_came_before_an_exception_is_relayed_and_nothing_behind_it() -> None:
     frames = event_frames.stream(EVENTS[:3])
     failed = event_frames.exception("throttlingException", "slow down")
     said, error = relayed(b"".join([*frames, failed, *frames]))
     assert said == b"".join(EVENTS[:3])
     assert isinstance(error, StreamedError)
+    assert error.in_band is not None
+    assert error.in_band() == b"told: 429"
 
 
 def test_an_error_without_a_payload_says_what_its_headers_say() -> None:

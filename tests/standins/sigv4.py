@@ -41,9 +41,8 @@ def problems_of_signature(
     """`target`: path and query as received; `keys`: by access key id."""
     received: dict[str, str] = {}
     for name, value in headers:
-        if name.lower() in received:
-            return [f"two headers {name}"]
-        received[name.lower()] = value
+        known = received.get(name.lower())
+        received[name.lower()] = value if known is None else f"{known},{value}"  # as AWS reads them
     match = _AUTHORIZATION.match(received.get("authorization", ""))
     if match is None:
         return ["no authorization of AWS Signature Version 4"]

@@ -337,7 +337,9 @@ class _Run:
         request, principal, allowed = self._request, self._principal, self._allowed
         assert principal is not None
         assert allowed is not None
-        upstream_id = answer.head.get(b"request-id") if answer is not None else None
+        upstream_id = None
+        if answer is not None:
+            upstream_id = answer.head.get(b"request-id") or answer.head.get(b"x-amzn-requestid")
         self._inference.audit.write(
             inference_line(
                 request_id=request.request_id,

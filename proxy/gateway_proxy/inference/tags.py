@@ -16,7 +16,7 @@ from gateway_proxy.inference.cutting import cut_members
 
 BETA: Final = "request-tags-2026-08-21"
 _BETAS: Final = (BETA.encode(),)
-_MEMBER: Final = "tags"
+MEMBER: Final = "tags"
 
 _tags_of = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 _text_of = msgspec.json.Decoder(str).decode
@@ -32,7 +32,7 @@ class Billing(NamedTuple):
 def billing(members: Members, tag: str, caller: Caller | None) -> Billing | None:
     """None where the request does not carry the tag."""
     try:
-        value = _tags_of(members.raw(_MEMBER)).get(tag)
+        value = _tags_of(members.raw(MEMBER)).get(tag)
     except (ValueError, RecursionError):
         return None
     if value is None:
@@ -46,6 +46,6 @@ def billing(members: Members, tag: str, caller: Caller | None) -> Billing | None
 
 def without_tags(members: Members, headers: RawHeaders) -> tuple[Members, RawHeaders]:
     """The request without `tags` and their beta, everything else byte for byte."""
-    if _MEMBER in members:
-        members = members.without(cut_members(members.places, (_MEMBER,)))
+    if MEMBER in members:
+        members = members.without(cut_members(members.places, (MEMBER,)))
     return members, betas.without(headers, _BETAS)

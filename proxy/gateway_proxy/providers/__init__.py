@@ -4,11 +4,15 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 from gateway_config.contract import Upstream
+from gateway_proxy.credentials.aws import aws_credentials
 from gateway_proxy.credentials.entra import entra_token
 from gateway_proxy.credentials.google import google_token
 from gateway_proxy.credentials.renewing import Renewing
+from gateway_proxy.credentials.sigv4 import FrozenAWS
 from gateway_proxy.outbound.client import Outbound
 from gateway_proxy.providers.anthropic import AnthropicUpstream
+from gateway_proxy.providers.bedrock import BedrockUpstream
+from gateway_proxy.providers.claude_platform_aws import ClaudePlatformAWSUpstream
 from gateway_proxy.providers.client import Call, UpstreamClient
 from gateway_proxy.providers.foundry import FoundryUpstream
 from gateway_proxy.providers.messages_api import FixedLine
@@ -24,6 +28,23 @@ by."""
 
 def _anthropic(upstream: Upstream, pool: Pool, values: Sequence[str], outbound: Outbound) -> UpstreamClient:
     return AnthropicUpstream(upstream, pool, values, outbound)
+
+
+def _bedrock(upstream: Upstream, pool: Pool, values: Sequence[str], outbound: Outbound) -> UpstreamClient:
+    return BedrockUpstream(upstream, pool, _of_aws(upstream, b"authorization: Bearer ", values, outbound))
+
+
+def _claude_platform_aws(upstream: Upstream, pool: Pool, values: Sequence[str], outbound: Outbound) -> UpstreamClient:
+    return ClaudePlatformAWSUpstream(upstream, pool, _of_aws(upstream, b"x-api-key: ", values, outbound))
+
+
+def _of_aws(
+    upstream: Upstream, before: bytes, values: Sequence[str], outbound: Outbound
+) -> FixedLine | Renewing[FrozenAWS]:
+    """What requests are signed with, or the header line that `before` begins."""
+    if upstream.credential.kind == "AWS":
+        return aws_credentials(upstream.credential, values, region=upstream.region, outbound=outbound)
+    return FixedLine(upstream, before, values[0])
 
 
 def _foundry(upstream: Upstream, pool: Pool, values: Sequence[str], outbound: Outbound) -> UpstreamClient:
@@ -43,6 +64,8 @@ def _vertex_ai(upstream: Upstream, pool: Pool, values: Sequence[str], outbound: 
 
 _BUILDERS: Final[Mapping[str, _Builder]] = {
     "Anthropic": _anthropic,
+    "Bedrock": _bedrock,
+    "ClaudePlatformAWS": _claude_platform_aws,
     "Foundry": _foundry,
     "VertexAI": _vertex_ai,
 }

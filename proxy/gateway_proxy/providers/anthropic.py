@@ -34,7 +34,7 @@ class AnthropicUpstream(MessagesAPIUpstream):
             credential = FixedLine(upstream, scheme, values[0])
         super().__init__(upstream, pool, credential)
 
-    def authorization(self, call: Call, lines: list[bytes], body: bytes) -> bytes | None:
+    def authorization(self, call: Call, model: str, lines: list[bytes], body: bytes) -> bytes | None:
         own = call.principal.passthrough_authorization
         if own is not None:
             return b"authorization: " + own.encode("utf-8", "surrogateescape")

@@ -1,15 +1,17 @@
 """What Bedrock streams, as the server-sent events that the Messages API would have sent.
 
-A frame's event is `{"bytes": …}`, one event of the Messages API in base64. It goes on byte for byte, whatever its type.
-A frame may tell of a failure instead: those are named in botocore's model of `bedrock-runtime`, each with its status.
+A frame's event is `{"bytes": …}`, one event of the Messages API in base64. It goes on byte for byte, whatever its type,
+unless it tells of a failure. A frame may tell of one by itself: those are named in botocore's model of
+`bedrock-runtime`, each with its status. What is said of a failure may name accounts: clients get a translation.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Final
 
 import msgspec
 
+from gateway_proxy import errors
 from gateway_proxy.upstream.errors import ProtocolError, StreamedError, UpstreamError
 from gateway_proxy.upstream.event_stream import FrameReader, HeaderValue, parse_headers
 from gateway_proxy.upstream.head import ResponseHead
@@ -37,6 +39,7 @@ _TYPE_START: Final = b'{"type":"'
 _TYPE: Final = re.compile(rb"[A-Za-z0-9_.-]{1,64}\Z")
 _UNTYPED: Final = b"data: "
 _LINE_ENDS: Final = bytes.maketrans(b"\r\n", b"  ")
+_ERROR_EVENT: Final = b"event: error\ndata: "
 
 
 class _Chunk(msgspec.Struct):
@@ -81,11 +84,14 @@ _starts = _Starts()
 class BedrockStream:
     """A Decoder of one stream."""
 
-    __slots__ = ("_frames", "_request_id", "error")
+    __slots__ = ("_frames", "_request_id", "_translated", "error")
 
-    def __init__(self, head: ResponseHead) -> None:
-        """`head`: the stream's own."""
+    def __init__(
+        self, head: ResponseHead, translated: Callable[[ResponseHead, bytes], tuple[ResponseHead, bytes]]
+    ) -> None:
+        """`head`: the stream's own; `translated`: an error as the client gets it."""
         self._frames = FrameReader()
+        self._translated = translated
         self._request_id = head.get(b"x-amzn-requestid")
         self.error: UpstreamError | None = None
 
@@ -96,9 +102,13 @@ class BedrockStream:
             for headers, content in frames.feed(payload):
                 kind = _kinds[headers]
                 if kind == _EVENT:
-                    events.append(_event(content))
+                    event = _event(content)
+                    if event.startswith(_ERROR_EVENT):
+                        self.error = self._told(event[len(_ERROR_EVENT) : -2])
+                        break
+                    events.append(event)
                 elif kind == _FAILURE:
-                    self.error = self._failure(parse_headers(headers), content)
+                    self.error = self._failed(parse_headers(headers), content)
                     break
             else:
                 self.error = frames.error
@@ -111,7 +121,7 @@ class BedrockStream:
             self.error = ProtocolError("an event stream that ended inside of a frame")
         return b""
 
-    def _failure(self, headers: Mapping[str, HeaderValue], content: bytes) -> StreamedError:
+    def _failed(self, headers: Mapping[str, HeaderValue], content: bytes) -> StreamedError:
         """As Bedrock would have answered, had it known before it began to stream."""
         name = headers.get(":exception-type", headers.get(":error-code"))
         if not isinstance(name, str) or not _NAME.match(name):
@@ -119,11 +129,17 @@ class BedrockStream:
         if not content:
             message = headers.get(":error-message")
             content = msgspec.json.encode({"message": message if isinstance(message, str) else ""})
-        given = [(b"x-amzn-errortype", (name[0].upper() + name[1:]).encode())]
-        if self._request_id is not None:
-            given.append((b"x-amzn-requestid", self._request_id))
         status = _STATUSES.get(name.lower(), _UNKNOWN_FAILURE)
-        return StreamedError(ResponseHead.answered(status, *given), content)
+        return self._error(status, content, (b"x-amzn-errortype", (name[0].upper() + name[1:]).encode()))
+
+    def _told(self, envelope: bytes) -> StreamedError:
+        """The same where the model tells of a failure in an event."""
+        return self._error(errors.status_of_envelope(envelope), envelope)
+
+    def _error(self, status: int, body: bytes, *headers: tuple[bytes, bytes]) -> StreamedError:
+        ids = [] if self._request_id is None else [(b"x-amzn-requestid", self._request_id)]
+        head = ResponseHead.answered(status, *headers, *ids)
+        return StreamedError(head, body, in_band=lambda: self._translated(head, body)[1])
 
 
 def _event(content: bytes) -> bytes:

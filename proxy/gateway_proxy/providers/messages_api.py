@@ -72,7 +72,7 @@ class MessagesAPIUpstream(UpstreamClient):
     def send(self, call: Call, model: str) -> Awaitable[Exchange]:
         body = self.body(call, model)
         lines = self.lines(call)
-        authorization = self.authorization(call, lines, body)
+        authorization = self.authorization(call, model, lines, body)
         if authorization is None:
             return self._send_later(call, model, lines, body)
         head = _head(call, self.prefix(call, model), authorization, lines, body)
@@ -92,7 +92,7 @@ class MessagesAPIUpstream(UpstreamClient):
         choice = self.choice
         return [before + value for name, value in call.headers if (before := choice[name])]
 
-    def authorization(self, call: Call, lines: list[bytes], body: bytes) -> bytes | None:
+    def authorization(self, call: Call, model: str, lines: list[bytes], body: bytes) -> bytes | None:
         """The header line that proves who asks, or several with line ends between them; `lines` and `body` are what it
         is sent with, and it may add to the lines. None, and the lines untouched, while there is no credential."""
         line: bytes | None = self.credential.current
@@ -109,7 +109,7 @@ class MessagesAPIUpstream(UpstreamClient):
 
     async def _send_later(self, call: Call, model: str, lines: list[bytes], body: bytes) -> Exchange:
         await self.credential.get()
-        authorization = self.authorization(call, lines, body)
+        authorization = self.authorization(call, model, lines, body)
         if authorization is None:
             raise CredentialError("the credential ended as it came")
         head = _head(call, self.prefix(call, model), authorization, lines, body)

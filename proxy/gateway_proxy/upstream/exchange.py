@@ -246,12 +246,12 @@ class Exchange:
 
     @property
     def has_payload(self) -> bool:
-        """Whether payload is waiting, or the body is over."""
-        return bool(self._early) or self.complete
+        """Whether payload is waiting, or the body is over and makes sense."""
+        return bool(self._early) or (self.complete and self.error is None)
 
     async def first_payload(self) -> None:
         """Returns once payload is there or the body has ended. Raises UpstreamError."""
-        while not self._early and not self.complete:
+        while not self.has_payload:
             if self.error is not None:
                 raise self.error
             await self._event()

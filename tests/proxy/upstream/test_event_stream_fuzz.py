@@ -69,7 +69,7 @@ def ours(packets: list[bytes]) -> tuple[list[Frame], bool, bool]:
 
 
 def relayed(packets: list[bytes]) -> tuple[bytes, bool]:
-    decoder, said = BedrockStream(ResponseHead.answered(200)), b""
+    decoder, said = BedrockStream(ResponseHead.answered(200), lambda head, body: (head, body)), b""
     for packet in packets:
         said += decoder.feed(packet)
         if decoder.error is not None:

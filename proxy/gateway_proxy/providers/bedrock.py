@@ -1,0 +1,149 @@
+"""Amazon Bedrock: Claude's own request format through InvokeModel, and its event stream. Never Converse, which cannot
+say all that the Messages API can."""
+
+import logging
+import time
+from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import ClassVar, Final
+from urllib.parse import quote
+
+import msgspec
+
+from gateway_config.contract import Upstream
+from gateway_proxy import errors
+from gateway_proxy.credentials.renewing import Renewing
+from gateway_proxy.credentials.sigv4 import FrozenAWS
+from gateway_proxy.providers import bedrock_body
+from gateway_proxy.providers.aws import AWSUpstream
+from gateway_proxy.providers.bedrock_stream import BedrockStream
+from gateway_proxy.providers.client import Call
+from gateway_proxy.providers.cloud_errors import told
+from gateway_proxy.providers.messages_api import FixedLine, HeaderChoice
+from gateway_proxy.upstream.exchange import Exchange
+from gateway_proxy.upstream.head import ResponseHead
+from gateway_proxy.upstream.pool import Pool
+
+log = logging.getLogger(__name__)
+
+UNCOUNTED_SECONDS: Final = 600.0
+"""How long a model's tokens are not asked for after AWS would not count them: it counts with some models only."""
+
+_ACCEPT: Final = b"accept: application/json"
+_MEDIA_TYPE: Final = b"application/vnd.amazon.eventstream"
+_OF_THE_UPSTREAM: Final = frozenset({408, 424})
+"""ModelTimeoutException, ModelErrorException."""
+_QUOTA: Final = "servicequotaexceededexception"
+"""Comes with status 400."""
+
+
+class _Count(msgspec.Struct, rename="camel"):
+    input_tokens: int
+
+
+_count_of = msgspec.json.Decoder(_Count).decode
+
+
+class BedrockUpstream(AWSUpstream):
+    """One binding of type Bedrock."""
+
+    __slots__ = ("_clock", "_uncounted")
+
+    # Betas go into the body; the types are what InvokeModel takes and gives.
+    choice: ClassVar[HeaderChoice] = HeaderChoice(
+        b"anthropic-workspace-id", b"anthropic-beta", b"accept", b"content-type"
+    )
+    service = "bedrock"
+
+    def __init__(
+        self,
+        upstream: Upstream,
+        pool: Pool,
+        credential: FixedLine | Renewing[FrozenAWS],
+        *,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        super().__init__(upstream, pool, credential)
+        self._clock = clock
+        self._uncounted: dict[str, float] = {}
+        """Upstream's id of a model → when its tokens may be asked for again."""
+
+    def send(self, call: Call, model: str) -> Awaitable[Exchange]:
+        sent = super().send(call._replace(accept_encoding=None), model)
+        return self._counted(sent, model) if call.counts else sent
+
+    def target(self, call: Call, model: str) -> bytes:
+        """Ids keep their colons, as Anthropic's clients send them; AWS's own escape them where tokens are counted."""
+        if call.counts:
+            return f"/model/{quote(foundation_model(model) or model, safe='')}/count-tokens".encode()
+        how = "invoke-with-response-stream" if call.stream else "invoke"
+        return f"/model/{quote(model, safe=':')}/{how}".encode()
+
+    def body(self, call: Call, model: str) -> bytes:
+        edited = bedrock_body.counted if call.counts else bedrock_body.invoked
+        return edited(call.members, call.headers)
+
+    def lines(self, call: Call) -> list[bytes]:
+        lines = super().lines(call)
+        lines.append(_ACCEPT)
+        return lines
+
+    def counts(self, model: str) -> bool:
+        until = self._uncounted.get(model)
+        return foundation_model(model) is not None and (until is None or until <= self._clock())
+
+    def fails_over(self, call: Call, head: ResponseHead, body: bytes | None) -> bool:
+        if call.counts or head.status in _OF_THE_UPSTREAM or super().fails_over(call, head, body):
+            return True
+        return head.status == 400 and told(head, body or b"").code == _QUOTA
+
+    def translated(self, call: Call, head: ResponseHead, body: bytes) -> tuple[ResponseHead, bytes]:
+        answer = super().translated(call, head, body)
+        if not call.counts:
+            return answer
+        if head.status == 200:
+            try:
+                count = _count_of(body).input_tokens
+            except (ValueError, RecursionError):
+                log.warning("upstream %s: it answered with something else than a number of tokens", self.name)
+            else:
+                return ResponseHead.answered(200, *_ids(head)), b'{"input_tokens":%d}' % count
+        error = errors.tokens_not_counted()
+        headers = [(name.encode(), value.encode()) for name, value in error.headers.items()]
+        return ResponseHead.answered(error.status, *headers, *_ids(head)), errors.envelope(error, call.request_id)
+
+    async def _watched(self, call: Call, sent: Awaitable[Exchange]) -> Exchange:
+        exchange = await sent
+        head = exchange.head
+        if head is not None and head.status == 200 and (head.get(b"content-type") or b"").startswith(_MEDIA_TYPE):
+            events = head.with_headers((b"content-type", b"text/event-stream"), (b"cache-control", b"no-cache"))
+            exchange.decode_with(BedrockStream(head, partial(self.translated, call)), events)
+        return exchange
+
+    async def _counted(self, sent: Awaitable[Exchange], model: str) -> Exchange:
+        exchange = await sent
+        head = exchange.head
+        if head is not None and head.status >= 400:
+            self._uncounted[model] = self._clock() + UNCOUNTED_SECONDS
+            log.warning(
+                "upstream %s: it does not count tokens with %s (status %d): not asked again for %.0f minutes",
+                self.name,
+                model,
+                head.status,
+                UNCOUNTED_SECONDS / 60,
+                extra={"event": "upstream.not_counting", "upstream": self.name},
+            )
+        return exchange
+
+
+def foundation_model(model: str) -> str | None:
+    """The foundation model's own id, which alone tokens are counted by: without the prefix of a region, out of the ARN
+    of an inference profile that names it. None for an ARN that names none."""
+    name = model.rpartition("/")[2]
+    start = name.find("anthropic.")
+    return name[start:] if start == 0 or (start > 0 and name[start - 1] == ".") else None
+
+
+def _ids(head: ResponseHead) -> list[tuple[bytes, bytes]]:
+    value = head.get(b"x-amzn-requestid")
+    return [] if value is None else [(b"x-amzn-requestid", value)]
