@@ -201,6 +201,9 @@ class Upstream(Part):
     credential: Credential
     models: dict[str, str] = Field(description="Canonical model id → the id that this upstream knows it by.")
     filters: tuple[RequestFilter, ...] = ()
+    forward_user_identity: bool = Field(
+        default=False, description="Whether the caller's id and email are sent along, as headers."
+    )
     timeouts: Timeouts
     health: Health = Health()
     max_concurrent_requests: int = Field(default=0, ge=0, description="Of one pod; 0: unbounded.")

@@ -21,10 +21,13 @@ def test_clean_manifests(manifests: Path) -> None:
 
 
 def test_a_warning(manifests: Path) -> None:
-    write(manifests, {"binding.yaml": BINDING + "  forwardUserIdentity: true\n"})
+    write(
+        manifests,
+        {"binding.yaml": BINDING + '  pricing: [{id: claude-opus-5-5, inputPerMTok: "4", outputPerMTok: "20"}]\n'},
+    )
     result = running.run("lint", manifests)
     assert result.returncode == 0
-    assert f"warning: {manifests}/binding.yaml:9: spec.forwardUserIdentity: " in result.stdout
+    assert f"warning: {manifests}/binding.yaml:9: spec.pricing: " in result.stdout
     assert "(NotImplemented)" in result.stdout
     assert running.run("lint", manifests, "--strict").returncode == 1
 

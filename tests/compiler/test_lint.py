@@ -67,7 +67,7 @@ def test_fields_of_later_versions_are_told() -> None:
     found = lint(
         snapshot(
             gateway(spend={"multiplier": "2", "retention": "800h"}),
-            binding(forwardUserIdentity=True),
+            binding(pricing=[{"id": "claude-opus-5-5", "inputPerMTok": "4", "outputPerMTok": "20"}]),
             policy(),
             secret(),
         )
@@ -75,7 +75,7 @@ def test_fields_of_later_versions_are_told() -> None:
     assert {(each.ref.kind, each.path, each.reason, each.severity) for each in found} == {
         ("GatewayDeployment", "spec.spend.multiplier", "NotImplemented", Severity.WARNING),
         ("GatewayDeployment", "spec.spend.retention", "NotImplemented", Severity.WARNING),
-        ("ProviderBinding", "spec.forwardUserIdentity", "NotImplemented", Severity.WARNING),
+        ("ProviderBinding", "spec.pricing", "NotImplemented", Severity.WARNING),
     }
 
 

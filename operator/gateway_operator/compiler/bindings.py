@@ -92,6 +92,7 @@ def compile_binding(
         credential=credential,
         models=models,
         filters=filters,
+        forward_user_identity=spec.forward_user_identity,
         timeouts=Timeouts(
             connect_seconds=spec.timeouts.connect.seconds,
             first_byte_seconds=spec.timeouts.first_byte.seconds,

@@ -1,11 +1,13 @@
 """Providers that speak Anthropic's Messages API at an address of their own: what a request to any looks like."""
 
-from collections.abc import Awaitable, Iterable
+from collections.abc import Awaitable, Iterable, Iterator
 from functools import lru_cache
 from typing import Any, ClassVar, Final
+from urllib.parse import quote
 
 from gateway_config.contract import Upstream
 from gateway_proxy.credentials.renewing import Renewing
+from gateway_proxy.identity.principal import Principal
 from gateway_proxy.providers.client import Call, UpstreamClient
 from gateway_proxy.upstream.errors import CredentialError
 from gateway_proxy.upstream.exchange import Exchange
@@ -15,6 +17,9 @@ _PASSED: Final = frozenset({b"content-type", b"accept", b"user-agent", b"x-app"}
 _PASSED_PREFIXES: Final = (b"anthropic-", b"x-stainless-")
 _DECISIONS_LIMIT: Final = 1024
 _TARGETS_LIMIT: Final = 64
+
+_VISIBLE: Final = "!\"#$&'()*+,/:;<=>?@[\\]^`{|}"
+"""Of ASCII, what `quote` would take for its own; `%` is not among it."""
 
 _IDENTITY: Final = b"accept-encoding: identity"
 _GZIP: Final = b"accept-encoding: gzip"
@@ -56,7 +61,7 @@ class FixedLine:
 class MessagesAPIUpstream(UpstreamClient):
     """One binding. What a provider may change: `choice`, `prefix`, `body`, `lines`, `authorization`."""
 
-    __slots__ = ("_prefixes", "credential")
+    __slots__ = ("_forwards_identity", "_prefixes", "credential")
 
     choice: ClassVar[HeaderChoice] = HeaderChoice()
     """Which headers of the client go on."""
@@ -67,6 +72,7 @@ class MessagesAPIUpstream(UpstreamClient):
         self.credential = credential
         if isinstance(credential, Renewing):
             self.renewing = credential
+        self._forwards_identity = upstream.forward_user_identity
         self._prefixes: dict[bytes, bytes] = {}
 
     def send(self, call: Call, model: str) -> Awaitable[Exchange]:
@@ -90,7 +96,8 @@ class MessagesAPIUpstream(UpstreamClient):
     def lines(self, call: Call) -> list[bytes]:
         """Header lines without their ends, in a list that is the caller's."""
         choice = self.choice
-        return [before + value for name, value in call.headers if (before := choice[name])]
+        lines = [before + value for name, value in call.headers if (before := choice[name])]
+        return [*lines, *identity_lines(call.principal)] if self._forwards_identity else lines
 
     def authorization(self, call: Call, model: str, lines: list[bytes], body: bytes) -> bytes | None:
         """The header line that proves who asks, or several with line ends between them; `lines` and `body` are what it
@@ -114,6 +121,25 @@ class MessagesAPIUpstream(UpstreamClient):
             raise CredentialError("the credential ended as it came")
         head = _head(call, self.prefix(call, model), authorization, lines, body)
         return await self.pool.exchange(head, body, timeouts=self.timeouts)
+
+
+def identity_lines(principal: Principal) -> Iterator[bytes]:
+    """Who asks, for an upstream that wants to know: a gateway of one's own, a ledger. A client cannot say it itself:
+    these names are not among those that pass. What no header can carry is percent-encoded, as UTF-8."""
+    caller = principal.caller
+    if caller is None:
+        return
+    user = _header_text(caller.user)
+    yield b"x-claude-gateway-user-id: " + user
+    if caller.email_address is not None:
+        yield b"x-claude-gateway-user-email: " + _header_text(caller.email_address)
+    # LiteLLM's name for it, so that a gateway of that kind counts by person.
+    yield b"x-litellm-end-user-id: " + user
+
+
+@lru_cache(maxsize=4096)
+def _header_text(text: str) -> bytes:
+    return quote(text, safe=_VISIBLE, errors="surrogatepass").encode()
 
 
 def _head(call: Call, prefix: bytes, authorization: bytes, lines: Iterable[bytes], body: bytes) -> bytes:

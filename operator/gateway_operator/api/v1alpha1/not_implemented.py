@@ -48,6 +48,7 @@ ACTED_ON: Final[dict[type[BaseModel], dict[str, frozenset[str]]]] = {
         "spec.foundry": frozenset(),
         "spec.models": frozenset(),
         "spec.requestFilters": frozenset(),
+        "spec.forwardUserIdentity": frozenset(),
         "spec.onlyListedModels": frozenset(),
         "spec.maxConcurrentRequests": frozenset(),
         "spec.timeouts": frozenset(),

@@ -111,7 +111,12 @@ class ProviderBindingSpec(Model):
         Pricing, doc("Prices of models at this upstream. Default: the gateway's, then list prices.")
     ] = []
     forward_user_identity: Annotated[
-        bool, doc("Whether the caller's id and email are sent to the upstream, as headers.", example=True)
+        bool,
+        doc(
+            "Whether the caller's id and email are sent to the upstream, as the headers `x-claude-gateway-user-id`, "
+            "`x-claude-gateway-user-email` and `x-litellm-end-user-id`.",
+            example=True,
+        ),
     ] = False
     max_concurrent_requests: Annotated[
         int, doc("Requests that a pod has open here at once. 0: unbounded.", example=200, ge=0, le=1_000_000)
