@@ -12,6 +12,7 @@ from pathlib import Path
 from bench import subjects
 from bench.generator import Generator
 from bench.processes import Cores
+from bench.providers import Provider
 
 
 @dataclass
@@ -40,7 +41,9 @@ class Bench:
         return folder
 
     @contextlib.contextmanager
-    def gateway(self, *, policies: int = 20, dead_first: str | None = None) -> Iterator[subjects.Subject]:
+    def gateway(
+        self, *, policies: int = 20, dead_first: str | None = None, provider: Provider | None = None
+    ) -> Iterator[subjects.Subject]:
         subject = subjects.gateway(
             upstream=self.upstream,
             folder=self.scratch(),
@@ -48,6 +51,7 @@ class Bench:
             command=self.gateway_command,
             policies=policies,
             dead_first=dead_first,
+            provider=provider,
         )
         with _stopping(subject):
             yield subject

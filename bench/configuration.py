@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 
 from bench import payloads
+from bench.providers import ANTHROPIC, CREDENTIAL, Provider
 from gateway_config import bundle, contract
 from gateway_proxy.identity.person import Person
 from gateway_proxy.identity.sessions.signing import SigningKeys
@@ -16,19 +17,23 @@ KEY = "cgk_" + "b" * 43
 """The load's developer key."""
 PROBE_KEY = "cgk_" + "p" * 43
 """A key of a user of their own, whose policy the reload rows edit."""
-CREDENTIAL = "sk-ant-api03-" + "x" * 95
 
 SIGNING_KEY = base64.urlsafe_b64encode(b"s" * 32).decode().rstrip("=")
 PROVIDER = "corporate"
 """The identity provider of the load's session."""
 
-CREDENTIALS = {"claude.anthropic": CREDENTIAL, "signing.k1": SIGNING_KEY}
+CREDENTIALS = {"signing.k1": SIGNING_KEY}
 
 OTHER_MODEL = "claude-haiku-5-5"
 
 
 def gateway(
-    *, upstream: str, policies: int, probe_allowed: bool = True, dead_first: str | None = None
+    *,
+    upstream: str,
+    policies: int,
+    probe_allowed: bool = True,
+    dead_first: str | None = None,
+    provider: Provider = ANTHROPIC,
 ) -> contract.Configuration:
     """A gateway with `policies` policies; the load's caller is matched in the middle of them, the probe's last.
     `dead_first`: the address of an upstream before the other."""
@@ -50,15 +55,11 @@ def gateway(
             for name in (payloads.MODEL, OTHER_MODEL)
         ),
         upstreams=tuple(
-            contract.Upstream(
+            provider.upstream(
+                address,
                 name=name,
-                type="Anthropic",
                 priority=-position,
-                base_url=f"http://{address}",
-                credential=contract.StaticCredential(
-                    kind="ApiKey", name="claude.anthropic", sha256=hashlib.sha256(CREDENTIAL.encode()).hexdigest()
-                ),
-                models={name: name for name in (payloads.MODEL, OTHER_MODEL)},
+                models=(payloads.MODEL, OTHER_MODEL),
                 timeouts=contract.Timeouts(connect_seconds=1, first_byte_seconds=120, idle_seconds=300),
             )
             for position, (name, address) in enumerate(addresses.items())
@@ -91,7 +92,16 @@ def session_token(*, policies: int) -> str:
 class Mount:
     """A bundle directory laid as the kubelet lays it: a link is swapped to a folder that was written before."""
 
-    def __init__(self, directory: Path, *, upstream: str, policies: int, dead_first: str | None = None) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        *,
+        upstream: str,
+        policies: int,
+        dead_first: str | None = None,
+        provider: Provider = ANTHROPIC,
+    ) -> None:
+        self._provider = provider
         self.directory = directory
         self._dead_first = dead_first
         self._upstream = upstream
@@ -107,8 +117,10 @@ class Mount:
             policies=self._policies,
             probe_allowed=probe_allowed,
             dead_first=self._dead_first,
+            provider=self._provider,
         )
-        files = bundle.pack(compiled, credentials=CREDENTIALS, sequence=sequence)
+        credentials = CREDENTIALS | {CREDENTIAL: self._provider.secret(self._upstream)}
+        files = bundle.pack(compiled, credentials=credentials, sequence=sequence)
         for name, content in files.items():
             (self._next / name).write_bytes(content)
 

@@ -4,7 +4,8 @@ import hashlib
 from pathlib import Path
 
 from bench import payloads
-from bench.configuration import CREDENTIAL, KEY, OTHER_MODEL, PROBE_KEY
+from bench.configuration import KEY, OTHER_MODEL, PROBE_KEY
+from bench.providers import API_KEY
 
 _GATEWAY = """\
 apiVersion: claude-gateway.dev/v1alpha1
@@ -61,7 +62,7 @@ class Directory:
         self.path = path
         self._last = policies - 1
         path.mkdir()
-        self._write("gateway.yaml", _GATEWAY.format(upstream=upstream, credential=CREDENTIAL))
+        self._write("gateway.yaml", _GATEWAY.format(upstream=upstream, credential=API_KEY))
         for user, key, team in (("load", KEY, policies // 2), ("probe", PROBE_KEY, self._last)):
             digest = hashlib.sha256(key.encode()).hexdigest()
             self._write(f"key-{user}.yaml", _KEY.format(user=user, digest=digest, group=f"team-{team}"))

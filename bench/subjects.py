@@ -12,6 +12,7 @@ from typing import IO, Any
 from bench import configuration
 from bench.manifests import Directory
 from bench.processes import MeasurementError, Process, accepts, answers, free_port
+from bench.providers import ANTHROPIC, Provider
 
 GATEWAY_COMMAND = (
     "{bin}/claude-gateway-proxy --config {config} --listen {listen} --admin-listen {admin} --metrics-listen {metrics}"
@@ -87,10 +88,14 @@ def gateway(
     command: str = GATEWAY_COMMAND,
     policies: int = 20,
     dead_first: str | None = None,
+    provider: Provider | None = None,
 ) -> Subject:
-    """The gateway as pods run it: a bundle as the kubelet lays it, every feature on, audit lines to a file."""
+    """The gateway as pods run it: a bundle as the kubelet lays it, every feature on, audit lines to a file. With a
+    `provider`, which is Anthropic otherwise, it has its name."""
     config = folder / "config"
-    mount = configuration.Mount(config, upstream=upstream, policies=policies, dead_first=dead_first)
+    mount = configuration.Mount(
+        config, upstream=upstream, policies=policies, dead_first=dead_first, provider=provider or ANTHROPIC
+    )
     mount.prepare(sequence=1)
     mount.swap()
     listen, admin, metrics = _address(), _address(), _address()
@@ -109,7 +114,8 @@ def gateway(
     # Kept open in append mode, so that a row can cut the file between rounds.
     lines = audit.open("ab")
     process = Process(arguments, core=core, log=folder / "gateway.log", stdout=lines)
-    subject = Subject("gateway", listen, process, audit=audit, metrics=metrics, config=config, _open=[lines])
+    name = "gateway" if provider is None else provider.name
+    subject = Subject(name, listen, process, audit=audit, metrics=metrics, config=config, _open=[lines])
     # Another command in the gateway's place may know no /readyz.
     _wait(subject, lambda: answers(f"http://{listen}/readyz") or answers(f"http://{listen}/readyz", status=404))
     return subject

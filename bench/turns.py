@@ -18,8 +18,25 @@ class Turns:
     """Why nginx could not be measured."""
 
 
-def by_turns(bench: Bench, *, starts: int, rounds: int, measure: Callable[[Subject], Any]) -> Turns:
-    """Measures the gateway, the baseline and nginx `rounds` times in each of `starts` lives of their processes.
+def beside_others(bench: Bench, stack: contextlib.ExitStack, turns: Turns) -> list[Subject]:
+    """The baseline, the gateway, and nginx where there is one."""
+    subjects = [stack.enter_context(bench.baseline()), stack.enter_context(bench.gateway())]
+    try:
+        subjects.append(stack.enter_context(bench.nginx()))
+    except MeasurementError as error:
+        turns.missing = str(error)
+    return subjects
+
+
+def by_turns(
+    bench: Bench,
+    *,
+    starts: int,
+    rounds: int,
+    measure: Callable[[Subject], Any],
+    started: Callable[[Bench, contextlib.ExitStack, Turns], list[Subject]] = beside_others,
+) -> Turns:
+    """Measures each of the subjects `rounds` times in each of `starts` lives of their processes.
 
     They are started anew because two processes of one program differ by several percent, by how their memory lies and
     their hashes fall, for as long as they live. Each round begins with another subject, so that each follows each.
@@ -27,11 +44,7 @@ def by_turns(bench: Bench, *, starts: int, rounds: int, measure: Callable[[Subje
     turns = Turns()
     for start in range(starts):
         with contextlib.ExitStack() as stack:
-            subjects = [stack.enter_context(bench.baseline()), stack.enter_context(bench.gateway())]
-            try:
-                subjects.append(stack.enter_context(bench.nginx()))
-            except MeasurementError as error:
-                turns.missing = str(error)
+            subjects = started(bench, stack, turns)
             for number in range(rounds):
                 order = subjects[number % len(subjects) :] + subjects[: number % len(subjects)]
                 for subject in order if (start + number) % 2 == 0 else order[::-1]:

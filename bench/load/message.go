@@ -14,6 +14,7 @@ type message struct {
 	status  int   // of a response
 	close   bool
 	chunked bool
+	path    string // of a request
 }
 
 type stage int
@@ -125,6 +126,10 @@ func (m *message) head(lines []byte) error {
 			return errHead
 		}
 		m.status = status
+	} else {
+		_, rest, _ := bytes.Cut(lines[:bytes.IndexByte(lines, '\n')], []byte(" "))
+		path, _, _ := bytes.Cut(rest, []byte(" "))
+		m.path = string(path)
 	}
 	length := int64(-1)
 	for first := true; len(lines) > 0; first = false {

@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// The stand-in for the Anthropic API: it reads requests whole and answers at once. What a request asks for stands in
+// The stand-in for the Anthropic API, Amazon Bedrock and Google Cloud, which differ in their paths and in how they stream: it reads requests whole and answers at once. What a request asks for stands in
 // the last bytes of its body: `"stream":true` makes events out of the answer, `"max_tokens":N` says how many text
 // events, and `interval_us=N` in the metadata how far apart. The answer reports the body's size as its input tokens,
 // so that the generator sees when bytes were lost on the way.
@@ -121,7 +121,11 @@ func (x *exchange) body(piece []byte) {
 }
 
 func (x *exchange) answer() {
-	if bytes.Contains(x.tail, []byte(`"stream":true`)) {
+	if x.message.path == tokenPath {
+		x.token()
+		return
+	}
+	if x.frames() || bytes.Contains(x.tail, []byte(`"stream":true`)) {
 		x.stream(max(numberAfter(x.tail, `"max_tokens":`), 1), time.Duration(numberAfter(x.tail, "interval_us="))*time.Microsecond)
 		return
 	}
@@ -134,10 +138,27 @@ func (x *exchange) answer() {
 		"cf-cache-status: DYNAMIC\r\nserver: cloudflare\r\nvary: Accept-Encoding\r\ncontent-length: " + strconv.Itoa(len(body)) + "\r\n\r\n" + body))
 }
 
+// frames tells whether the request asks Bedrock for a stream.
+func (x *exchange) frames() bool {
+	return strings.HasSuffix(x.message.path, "/invoke-with-response-stream")
+}
+
+const tokenPath = "/token"
+
+// token is what Google's OAuth endpoint answers.
+func (x *exchange) token() {
+	body := `{"access_token":"ya29.` + strings.Repeat("x", 200) + `","expires_in":3600,"token_type":"Bearer"}`
+	x.send([]byte("HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: " + strconv.Itoa(len(body)) + "\r\n\r\n" + body))
+}
+
 func (x *exchange) stream(count int, interval time.Duration) {
 	start := fmt.Sprintf(`{"type":"message_start","message":{"id":"msg_01","type":"message","role":"assistant","model":"claude-sonnet-5-5","content":[],`+
 		`"stop_reason":null,"stop_sequence":null,"usage":{"input_tokens":%d,"cache_creation_input_tokens":0,"cache_read_input_tokens":0,"output_tokens":1}}}`, x.size)
-	x.send([]byte("HTTP/1.1 200 OK\r\ndate: Mon, 01 Jan 2029 00:00:00 GMT\r\ncontent-type: text/event-stream; charset=utf-8\r\n" +
+	event, contentType := event, "text/event-stream; charset=utf-8"
+	if x.frames() {
+		event, contentType = frame, "application/vnd.amazon.eventstream"
+	}
+	x.send([]byte("HTTP/1.1 200 OK\r\ndate: Mon, 01 Jan 2029 00:00:00 GMT\r\ncontent-type: " + contentType + "\r\n" +
 		"cache-control: no-cache\r\nrequest-id: req_011CSHoEeqs5C35K2UUqR7Fy\r\nserver: cloudflare\r\ntransfer-encoding: chunked\r\n\r\n" +
 		event("message_start", start) +
 		event("content_block_start", `{"type":"content_block_start","index":0,"content_block":{"type":"text","text":""}}`)))
@@ -155,9 +176,13 @@ func (x *exchange) stream(count int, interval time.Duration) {
 				event("message_stop", `{"type":"message_stop"}`) + "0\r\n\r\n"))
 			return
 		}
+		sent := int64(0) // answers of streams without a pace are all alike
+		if interval > 0 {
+			sent = time.Now().UnixNano()
+		}
 		x.send([]byte(event("content_block_delta", fmt.Sprintf(
 			`{"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text":"%s%d%s%d a few words"}}`,
-			sentMark, time.Now().UnixNano(), numberMark, number))))
+			sentMark, sent, numberMark, number))))
 		number++
 		x.loop.at(due+int64(interval), next)
 	}

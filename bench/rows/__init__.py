@@ -7,6 +7,7 @@ from bench.bench import Bench
 from bench.report import Result
 from bench.rows import (
     access,
+    clouds,
     failover,
     identity,
     latency,
@@ -40,6 +41,10 @@ ROWS = (
     Row("sse-cpu", "CPU time per relayed event, 30 ms apart, beside nginx", sse.cpu_per_event),
     Row("first-byte", "time to first byte that the gateway adds on one connection", latency.first_byte),
     Row("failover", "what a dead first upstream adds once it cools down", failover.dead_first),
+    Row("clouds-1k", "1 KB requests per second through clouds, beside Anthropic", clouds.one_kilobyte),
+    Row("clouds-200k", "200 KB requests per second, the same way", clouds.two_hundred_kilobytes),
+    Row("clouds-streams", "streams of 50 events per second, the same way", clouds.streams),
+    Row("clouds-cpu", "CPU time per relayed event through clouds, beside Anthropic", clouds.cpu_per_event),
     Row("streams", "2,000 open streams: loss, memory, delay", streams.two_thousand),
     Row("startup", "`up` to ready on one core; memory of the proxy at rest", startup.to_ready),
     Row("reload", "edit on disk to enforced with 1,000 policies; 100 reloads under load", reload.edits),
