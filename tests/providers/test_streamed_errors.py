@@ -68,6 +68,23 @@ def test_a_failure_ends_it(borders: list[int], failure: tuple[bytes, int, bytes]
     assert (watched.error.head.status, watched.error.body) == (status, body)
 
 
+WORDS = [
+    *(b"\n", b"\n\n", b"\r\n", b"\r", b"event:", b"event: ", b"data:", b"data: ", b": c", b"error", b"ping", b"\xff"),
+    *(b'{"error": 1}', b'{"type": "error"}', b'[{"error": {"code": 429}}]', b"{", b"x" * 50, *messages.events(SAID)),
+]
+
+
+@given(words=st.lists(st.sampled_from(WORDS), max_size=20), borders=st.lists(st.integers(0, 1 << 20), max_size=10))
+def test_whatever_comes_is_let_through_up_to_the_same_failure(words: list[bytes], borders: list[int]) -> None:
+    stream = b"".join(words)
+    whole, found = fed([stream])
+    out, watched = fed(pieces_of(stream, borders))
+    assert stream.startswith(out)
+    assert out.rstrip(b"\r\n") == whole.rstrip(b"\r\n"), "where blank lines follow each other is all the same"
+    assert [getattr(one.error, "body", None) for one in (found, watched)].count(None) in (0, 2)
+    assert found.error is not None or out == stream
+
+
 @pytest.mark.parametrize(("told", "status", "body"), FAILURES)
 def test_a_failure_that_the_stream_ends_in(told: bytes, status: int, body: bytes) -> None:
     out, watched = fed([EVENTS, told.rstrip()])
