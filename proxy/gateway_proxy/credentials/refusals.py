@@ -55,22 +55,26 @@ def _of_json(document: Any) -> tuple[str, str]:
         return "", ""
     error = document.get("error", document)
     if isinstance(error, str):
-        return _code(error), str(document.get("error_description") or "")
+        return _code(error), _text(document.get("error_description"))
     if not isinstance(error, dict):
         return "", ""
     code = error.get("status") or error.get("type") or error.get("code") or error.get("Code")
-    return _code(code), str(error.get("message") or error.get("Message") or "")
+    return _code(code), _text(error.get("message") or error.get("Message"))
 
 
 def _of_xml_or_text(body: str) -> tuple[str, str]:
     code, text = _XML_CODE.search(body), _XML_TEXT.search(body)
-    if code is None and not body.lstrip().startswith("<"):
+    if code is None and not body.lstrip().startswith(("<", "{", "[")):
         return "", body
     return _code(code[1]) if code else "", html.unescape(text[1]) if text else ""
 
 
 def _code(value: object) -> str:
     return value if isinstance(value, str) and _CODE.match(value) else ""
+
+
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else ""
 
 
 def _plain(text: str) -> str:

@@ -209,6 +209,13 @@ async def test_a_secret_that_holds_no_credential_file(outbound: Outbound, file: 
     assert (await failure(outbound, BY_FILE, file)).startswith("the Google Cloud token")
 
 
+async def test_a_key_that_is_none_is_told_of(outbound: Outbound, oauth: OAuth) -> None:
+    for key in ("canary", 7, None, private_key("ec", "ES256").as_pem(private=True).decode()):
+        said = await failure(outbound, BY_FILE, service_account(private_key=key))
+        assert said == f"the Google Cloud token of {EMAIL}: private_key is no RSA key in PEM form: create the key anew"
+    assert oauth.asked == []
+
+
 async def test_a_pool_whose_token_is_not_there(
     outbound: Outbound, tokens: TokenServer, project: Project, pool_file: dict[str, Any]
 ) -> None:
