@@ -140,7 +140,9 @@ def _is_credential(name: str) -> bool:
 
 
 def _credential(name: str, value: str) -> str:
-    """A signature by what it is for; any other credential as it is."""
+    """A signature and a token that is renewed by what they are for; any other credential as it is."""
+    if value.startswith("Bearer ya29."):
+        return f"{name.lower()}: a token of Google's"
     signed = re.search(r"^AWS4-HMAC-SHA256 Credential=([^/]+)/\d{8}/([^,]+),", value)
     return f"{name.lower()}: " + (f"signed by {signed[1]} for {signed[2]}" if signed else value)
 

@@ -31,14 +31,14 @@ def shared_provider(request: pytest.FixtureRequest) -> Iterator[Provider]:
 
 @pytest.fixture
 def provider(shared_provider: Provider) -> Iterator[Provider]:
-    shared_provider.server.begin_test()
+    shared_provider.begin_test()
     yield shared_provider
-    assert shared_provider.server.problems == []
+    assert shared_provider.problems == []
 
 
 @pytest.fixture
 def gateway(shared_gateway: Gateway, provider: Provider) -> Iterator[Gateway]:
-    shared_gateway.begin_test(serving(*provider.manifests()))
+    shared_gateway.begin_test(serving(*provider.manifests(), **provider.spec))
     yield shared_gateway
     shared_gateway.end_test()
 

@@ -9,7 +9,7 @@ from typing import Any
 import anthropic
 import pytest
 from tests.client.sdk_requests import INPUTS, Asked, Difference, Input, asked
-from tests.standins import anthropic_upstream, foundry
+from tests.standins import anthropic_upstream, foundry, vertex_ai
 from tests.standins.gateway import Gateway
 from tests.standins.manifests import serving
 from tests.standins.providers import EVERY_TYPE, MODEL, PROVIDERS, Provider
@@ -18,6 +18,13 @@ SDK = dict[str, Any]
 CLIENTS: dict[str, Callable[[Provider], Any]] = {
     "Anthropic": lambda provider: anthropic.Anthropic(
         base_url=provider.server.url, api_key=anthropic_upstream.API_KEY, max_retries=0
+    ),
+    "VertexAI": lambda provider: anthropic.AnthropicVertex(
+        base_url=f"{provider.server.url}/v1",
+        project_id=vertex_ai.PROJECT,
+        region=vertex_ai.REGION,
+        access_token="ya29.of-the-sdk",
+        max_retries=0,
     ),
     "Foundry": lambda provider: anthropic.AnthropicFoundry(
         base_url=f"{provider.server.url}/anthropic", api_key=foundry.API_KEY, max_retries=0
@@ -34,9 +41,25 @@ def _one_key(request: Asked) -> None:
     request.credential = [one for one in request.credential if not one.startswith("api-key:")]
 
 
+def _client_version(request: Asked) -> None:
+    request.headers["anthropic-version"] = "2026-10-21"
+
+
+def _body_version(version: str) -> Callable[[Asked], None]:
+    def change(request: Asked) -> None:
+        assert request.body["anthropic_version"] == "2026-10-21"
+        request.body["anthropic_version"] = version
+
+    return change
+
+
 DIFFERENCES: dict[str, tuple[Difference, ...]] = {
     "Anthropic": (
         Difference("the API documents `x-api-key` for a key; the SDK sends it as a bearer", _key_in_its_own_header),
+    ),
+    "VertexAI": (
+        Difference("the version that all models know; the SDK's is for the newest", _body_version("vertex-2023-10-16")),
+        Difference("the client's version header goes along; the body's is what counts here", _client_version),
     ),
     "Foundry": (Difference("a resource documents `x-api-key`; the SDK sends `api-key` too, for older ones", _one_key),),
 }
@@ -57,14 +80,14 @@ def provider(request: pytest.FixtureRequest) -> Iterator[Provider]:
 @pytest.fixture
 def through(shared_gateway: Gateway, provider: Provider) -> Iterator[anthropic.Anthropic]:
     """Anthropic's SDK at a gateway in front of the provider."""
-    shared_gateway.begin_test(serving(*provider.manifests()))
+    shared_gateway.begin_test(serving(*provider.manifests(), **provider.spec))
     with anthropic.Anthropic(base_url=shared_gateway.url, auth_token=shared_gateway.key(), max_retries=0) as client:
         yield client
     shared_gateway.end_test()
 
 
 def request_of(provider: Provider, client: Any, given: Input, model: str) -> Asked:
-    provider.server.begin_test()
+    provider.begin_test()
     given.ask(client, model)
     (request,) = provider.server.requests
     return asked(request)
@@ -77,7 +100,7 @@ def test_the_upstream_receives_the_same_request(provider: Provider, through: ant
     for difference in DIFFERENCES[provider.provider_type]:
         expected = difference.applied(expected)
     assert request_of(provider, through, given, MODEL) == expected
-    assert provider.server.problems == []
+    assert provider.problems == []
 
 
 def test_every_difference_is_one(provider: Provider) -> None:

@@ -92,5 +92,5 @@ def test_a_client_that_signed_in_through_every_upstream(stage: CaseGateway, tmp_
             stage.use(provider)
             answer = machine.run("-p", "Say hello", "--model", MODEL)
             assert answer.stdout.strip() == HELLO, (name, answer)
-            assert provider.server.problems == []
+            assert provider.problems == []
         assert_written(stage.signed_in(), providers["Anthropic"].last)

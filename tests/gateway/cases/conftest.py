@@ -57,7 +57,7 @@ def provider(request: pytest.FixtureRequest, stage: CaseGateway, servers: dict[s
     if wanted not in servers:
         servers[wanted] = PROVIDERS[wanted]().__enter__()
     found = servers[wanted]
-    found.server.begin_test()
+    found.begin_test()
     stage.use(found)
     yield found
-    assert found.server.problems == []
+    assert found.problems == []

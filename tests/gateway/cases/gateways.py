@@ -1,7 +1,8 @@
 """The gateway of the cases: people sign in to it, and it knows a developer key."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import pytest
@@ -41,17 +42,19 @@ class CaseGateway(SignInWorld):
         for pod in self.pods:
             pod.begin_test(pod.loaded)
 
-    def use(self, *providers: Provider, policies: Iterable[Manifest] = EVERYTHING, **spec: Any) -> None:
-        """From now on these upstreams, the first one before the others. `spec`: of the gateway itself."""
-        count = len(providers)
-        self.use_bindings(
-            *(each for at, one in enumerate(providers) for each in one.manifests(priority=count - at)),
-            policies=policies,
-            **spec,
-        )
-
-    def use_bindings(self, *bindings: Manifest, policies: Iterable[Manifest] = EVERYTHING, **spec: Any) -> None:
-        """The same with bindings, and their Secrets, of the test's own."""
+    def use(
+        self,
+        *providers: Provider,
+        binding: Mapping[str, Any] = MappingProxyType({}),
+        policies: Iterable[Manifest] = EVERYTHING,
+        **spec: Any,
+    ) -> None:
+        """From now on these upstreams, the first one before the others. `binding`: what each binding says besides;
+        `spec`: what the gateway does."""
+        bindings: list[Manifest] = []
+        for priority, one in enumerate(reversed(providers)):
+            bindings += one.manifests(priority=priority, **binding)
+            spec |= one.spec
         replaced = {("Secret", "anthropic"), ("ProviderBinding", "anthropic"), ("GatewayPolicy", "engineers")}
         kept = [one for one in self.manifests(**spec) if named(one) not in replaced]
         manifests = list({named(one): one for one in (*kept, *bindings, *policies)}.values())

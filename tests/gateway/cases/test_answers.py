@@ -160,7 +160,7 @@ def test_case_13_a_packed_answer_is_named_as_what_it_is(client: Client, provider
 
 @through(*EVERY_TYPE)
 def test_case_16_silence_has_a_limit_and_ends_in_band(client: Client, provider: Provider, stage: CaseGateway) -> None:
-    stage.use_bindings(*provider.manifests(timeouts={"idle": "1s"}))
+    stage.use(provider, binding={"timeouts": {"idle": "1s"}})
     head, first, *_ = provider.streams(EVENTS)
     provider.server.script(head, first, Gate())
     answer = client.ask()
@@ -172,7 +172,7 @@ def test_case_16_silence_has_a_limit_and_ends_in_band(client: Client, provider: 
 
 def test_case_16_the_whole_stream_has_no_limit(pinged: Client, short_pings: CaseGateway, provider: Provider) -> None:
     """It lasts longer than a silence or a first byte may: four silences of a ping each."""
-    short_pings.use_bindings(*provider.manifests(timeouts={"idle": "3s", "firstByte": "3s"}))
+    short_pings.use(provider, binding={"timeouts": {"idle": "3s", "firstByte": "3s"}})
     head, *rest = provider.streams(SAID)
     gates = [Gate() for _ in range(4)]
     silent = [step for gate, event in zip(gates, rest, strict=False) for step in (gate, event)]

@@ -184,7 +184,7 @@ def test_case_22_a_model_of_no_list_is_counted_under_its_binding_and_name(
 ) -> None:
     """An unlisted model, reached by an upstream's id of its own, has the counts that a price may be put to."""
     models = [{"id": CUSTOM, "upstreamID": provider.other_model}]
-    stage.use_bindings(*provider.manifests(models=models), models={"custom": [{"id": CUSTOM}]})
+    stage.use(provider, binding={"models": models}, models={"custom": [{"id": CUSTOM}]})
     labels = {"upstream": f"claude/{provider.name}", "model": CUSTOM}
     counts = used(client.gateway, lambda: client.ask(client.body(model=CUSTOM)), **labels)
     assert counts == ONE_ANSWER

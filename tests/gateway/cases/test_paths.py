@@ -17,7 +17,7 @@ def test_case_14_the_path_of_a_base_url_comes_before_the_providers_own(client: C
         stage.use(provider)
         assert client.ask().status == 200
         assert provider.last.target == "/behind/a/path" + MESSAGES
-        assert provider.server.problems == []
+        assert provider.problems == []
 
 
 @through(*EVERY_TYPE)

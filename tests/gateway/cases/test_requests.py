@@ -28,7 +28,7 @@ def test_case_01_one_that_the_upstream_does_not_take_is_cut_by_the_bindings_data
     """For the model that the data name, and for no other."""
     for model, cut in ((MODEL, True), ("claude-opus-5-5", False)):
         drop = {"betas": [FUTURE_BETA], "fields": ["field_of_next_year"], "models": [model]}
-        stage.use_bindings(*provider.manifests(requestFilters={"drop": [drop]}))
+        stage.use(provider, binding={"requestFilters": {"drop": [drop]}})
         body = client.body(field_of_next_year={"a": 1.0}, z=[1])
         assert client.ask(body, betas=[FUTURE_BETA, *client.betas]).status == 200
         arrived = provider.value(provider.last)
@@ -56,7 +56,7 @@ def test_case_02_where_the_upstream_lacks_one_field_and_beta_go_together(
         {"betas": ["effort-2025-11-24"], "fields": ["output_config.effort"]},
         {"betas": ["context-management-2025-06-27"], "fields": ["context_management"]},
     ]
-    stage.use_bindings(*provider.manifests(requestFilters={"drop": drop}))
+    stage.use(provider, binding={"requestFilters": {"drop": drop}})
     assert client.ask(client.body(output_config={"effort": "high", "format": None})).status == 200
     arrived = provider.value(provider.last)
     assert "context_management" not in arrived
@@ -249,3 +249,12 @@ ODD = b'{ "temperature": 1.0, "z":1E-2,"big" : 12345678901234567890, "model":"%b
 def test_case_28_bytes_are_edited_and_never_written_anew(client: Client, provider: Provider, spelling: str) -> None:
     assert client.ask(ODD % spelling.encode()).status == 200
     assert provider.last.body == ODD % provider.model.encode()
+
+
+@through(*EVERY_TYPE)
+def test_case_28_what_no_upstream_asked_to_have_changed_stays_to_the_byte(client: Client, provider: Provider) -> None:
+    body = ODD % MODEL.encode()
+    assert client.ask(body).status == 200
+    before, behind = body.split(b'"model":"%b",' % MODEL.encode())
+    assert before in provider.last.body
+    assert behind.strip(b"\r\n\t }") in provider.last.body
