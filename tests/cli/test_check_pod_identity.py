@@ -3,9 +3,11 @@
 from pathlib import Path
 
 import pytest
-from tests.cli.checking import check, write
+from tests.cli.checking import check, through, write
 from tests.local import running
 from tests.standins import manifests
+from tests.standins.token_endpoints.anthropic import AnthropicTokens, Rule
+from tests.standins.token_endpoints.server import TokenServer
 
 PODS_ALONE = {
     "Bedrock": {"region": "eu-central-1", "podIdentity": {}},
@@ -34,3 +36,19 @@ def test_the_identity_of_a_pod_is_checked_in_one(provider: str, tmp_path: Path) 
     assert command in binding["problem"]["wayOut"]
     told = running.run("check", directory)
     assert "0 of 1 binding answered, 1 not tried" in told.stdout
+
+
+def test_it_is_tried_where_somebody_says_that_it_is_here(tmp_path: Path) -> None:
+    token = tmp_path / "token"
+    token.write_text("eyJhbGciOiJSUzI1NiJ9.pod-token-canary.c2ln")
+    rule = Rule("another", "svac_01", "another")
+    with TokenServer() as tokens:
+        exchange = tokens.add(AnthropicTokens({"fdrl_01": rule}))
+        bound = manifests.cloud_binding("anthropic", "Anthropic", anthropic=PODS_ALONE["Anthropic"])
+        directory = write(tmp_path / "manifests", bound, gateway=through(tokens))
+        binding = check(directory, "--pod-identity", code=1, ANTHROPIC_IDENTITY_TOKEN_FILE=str(token))
+        assert len(exchange.asked) >= 1
+    call = binding["calls"][0]
+    assert call["reason"] == "Credential"
+    assert "api.anthropic.com says invalid_grant" in call["message"]
+    assert "compare organizationID, federationRuleID and serviceAccountID" in call["wayOut"]
