@@ -19,9 +19,10 @@ def names(headers: CIMultiDictProxy[str]) -> Iterator[str]:
 def without(headers: RawHeaders, unwanted: Collection[bytes]) -> RawHeaders:
     """The headers without those betas: their names cut out, the rest byte for byte; a header that listed nothing else
     goes as a whole."""
-    if not any(beta in value for _, value in headers for beta in unwanted):
-        return headers
-    return tuple(_remaining(headers, unwanted))
+    for name, value in headers:
+        if name.lower() == _RAW_HEADER and any(beta in value for beta in unwanted):
+            return tuple(_remaining(headers, unwanted))
+    return headers
 
 
 def _remaining(headers: RawHeaders, unwanted: Collection[bytes]) -> Iterator[tuple[bytes, bytes]]:

@@ -149,8 +149,8 @@ class Members:
     def without(self, spans: Sequence[Span]) -> "Members":
         """The body without some of its bytes: whole members with a comma each, or parts of their values. `spans` are in
         order and apart from each other. The rest is known to be valid and is not read again."""
-        body = self.body
-        parts: list[bytes] = []
+        body = memoryview(self.body)
+        parts: list[memoryview] = []
         position = 0
         for start, end in spans:
             parts.append(body[position:start])

@@ -14,6 +14,7 @@ from gateway_config.contract import RequestFilter
 from gateway_proxy.inference import betas
 from gateway_proxy.inference.body import Members, too_deep
 from gateway_proxy.inference.cutting import Span, cut_elements, cut_members, elements, joined, members, scan_value
+from gateway_proxy.inference.searching import holds
 
 BETAS_MEMBER: Final = "anthropic_beta"
 """Betas that stand in the body, as Bedrock has them."""
@@ -22,6 +23,7 @@ _PATH: Final = re.compile(r"(?:(\*\*\.)(?=[^.]+\.))?([A-Za-z0-9_-]+)(?:\.([A-Za-
 _MODELS_LIMIT: Final = 1024
 _ESCAPED_NAME: Final = re.compile(rb"\\u00(?:[46][1-9a-fA-F]|[57][0-9aA]|5[fF]|3[0-9]|2[dD])")
 """The escape of a letter, a digit, `_` or `-`. Nothing that writes JSON for others makes one."""
+_BACKSLASH: Final = 0x5C
 _ROUNDS: Final = 4
 """How often the bytes of a body are read at most for objects that lie in each other; real ones do not."""
 
@@ -151,19 +153,25 @@ class _Anywhere:
         # In valid JSON the quotation mark is where a string begins, for a backslash would stand before any other; and
         # with a colon behind it the string is a name.
         value = rb'"[ \t\n\r]*:[ \t\n\r]*\{'
-        self._plain = re.compile(rb'(?<!\\)"' + raw + value)
+        self._plain = re.compile(b'"' + raw + value)
         self._any_spelling = re.compile(rb'(?<!\\)"' + b"".join(map(_spellings, name)) + value)
 
     def objects(self, body: bytes) -> Iterator[int]:
         """The offsets at which they begin, where the body can have one that holds what is to be cut."""
-        if b"\\u00" in body and _ESCAPED_NAME.search(body):
-            pattern = self._any_spelling
-        elif self._name in body and any(sign in body for sign in self._signs):
-            pattern = self._plain
-        else:
-            return
-        for found in pattern.finditer(body):
-            yield found.end() - 1
+        if holds(body, b"\\u00") and _ESCAPED_NAME.search(body):
+            for found in self._any_spelling.finditer(body):
+                yield found.end() - 1
+        elif any(holds(body, sign) for sign in self._signs):
+            yield from self._plain_objects(body)
+
+    def _plain_objects(self, body: bytes) -> Iterator[int]:
+        """Without a pattern for the search: that would look at each byte."""
+        position = body.find(self._name)
+        while position >= 0:
+            found = self._plain.match(body, position)
+            if found is not None and body[position - 1] != _BACKSLASH:
+                yield found.end() - 1
+            position = body.find(self._name, position + 1)
 
 
 def _spellings(character: str) -> bytes:
