@@ -1,5 +1,6 @@
 """Amazon Bedrock when it fails: what moves on to the next upstream, and what a client is told."""
 
+import gzip
 import json
 from collections.abc import Iterator
 
@@ -10,7 +11,7 @@ from tests.standins.anthropic_upstream import AnthropicUpstream
 from tests.standins.bedrock import BedrockStandIn, error_answer, stream, stream_head
 from tests.standins.gateway import Gateway, eventually
 from tests.standins.manifests import Manifest, binding, secret, serving
-from tests.standins.upstream import End, Step
+from tests.standins.upstream import End, Gate, Step
 
 ACCOUNT = "arn:aws:iam::123456789012:role/claude-gateway"
 
@@ -72,6 +73,17 @@ MOVES_ON: dict[str, list[Step]] = {
     "a stream that is closed at once": [stream_head(), End.CLOSE],
     "a corrupt first frame": [stream_head(), framing.chunk(b"\x00" * 64), framing.LAST_CHUNK],
     "half a frame": [stream_head(), framing.chunk(event_frames.chunk(b'{"type":"ping"}')[:-3]), framing.LAST_CHUNK],
+    "HTML with 200": [framing.whole(200, b"<html>Please sign in", [("content-type", "text/html")])],
+    "JSON with 200": [framing.json_answer(messages.message())],
+    "200 without a type": [framing.whole(200, event_frames.chunk(b'{"type":"ping"}'))],
+    "200 without a body": [framing.whole(200, b"")],
+    "gzip that nobody asked for": [
+        framing.whole(
+            200,
+            gzip.compress(b"".join(event_frames.stream(SAID))),
+            [("content-type", event_frames.MEDIA_TYPE), ("content-encoding", "gzip")],
+        )
+    ],
     "HTML in a frame": [stream_head(), framing.chunk(event_frames.chunk(b"<html>")), framing.LAST_CHUNK],
 }
 FINAL: dict[str, list[Step]] = {
@@ -154,3 +166,29 @@ def test_an_overflow_keeps_the_words_that_clients_act_on(gateway: Gateway, bedro
     answer = gateway.messages(BODY)
     assert (answer.status, answer.error[1]) == (400, "capability_rejected: prompt_too_long")
     assert gateway.audit_of(answer)["upstream_request_id"] is not None
+
+
+def test_silence_is_filled_with_pings_and_a_failure_behind_one_is_told_in_band(
+    own_gateway: Gateway, bedrock: BedrockStandIn
+) -> None:
+    own_gateway.load(alone(bedrock))
+    own_gateway.start("--limit", "ping=1")
+    whole = event_frames.chunk(event_frames.data_of(SAID[0]))
+    before, inside = Gate(), Gate()
+    failed = framing.chunk(event_frames.exception("throttlingException", ACCOUNT))
+    bedrock.script(stream_head(), before, failed, framing.LAST_CHUNK)
+    first = own_gateway.begin(STREAMED)
+    before.wait_until_reached()
+    half, *frames = [framing.chunk(one) for one in (whole[:40], whole[40:], *event_frames.stream(SAID[1:]))]
+    bedrock.script(stream_head(), half, inside, *frames, framing.LAST_CHUNK)
+    second = own_gateway.begin(STREAMED)
+    inside.wait_until_reached()
+    for client in first, second:
+        assert client.head().status == 200
+        assert client.event().startswith(b"event: ping\n")
+    before.open()
+    inside.open()
+    told = b"".join(first.pieces()).rpartition(b"event: error\ndata: ")[2]
+    assert json.loads(told)["error"]["type"] == "rate_limit_error"
+    assert b"arn:" not in told
+    assert b"".join(second.pieces()).endswith(b"".join(SAID)), "pings stand before events, never inside of one"

@@ -20,6 +20,7 @@ from gateway_proxy.providers.bedrock_stream import BedrockStream
 from gateway_proxy.providers.client import Call
 from gateway_proxy.providers.cloud_errors import told
 from gateway_proxy.providers.messages_api import FixedLine, HeaderChoice
+from gateway_proxy.upstream.errors import ProtocolError
 from gateway_proxy.upstream.exchange import Exchange
 from gateway_proxy.upstream.head import ResponseHead
 from gateway_proxy.upstream.pool import Pool
@@ -115,9 +116,15 @@ class BedrockUpstream(AWSUpstream):
     async def _watched(self, call: Call, sent: Awaitable[Exchange]) -> Exchange:
         exchange = await sent
         head = exchange.head
-        if head is not None and head.status == 200 and (head.get(b"content-type") or b"").startswith(_MEDIA_TYPE):
-            events = head.with_headers((b"content-type", b"text/event-stream"), (b"cache-control", b"no-cache"))
-            exchange.decode_with(BedrockStream(head, partial(self.translated, call)), events)
+        if head is None or head.status != 200 or call.counts:
+            return exchange
+        media_type = (head.get(b"content-type") or b"").lower()
+        if not media_type.startswith(_MEDIA_TYPE) or head.get(b"content-encoding") not in (None, b"identity"):
+            # Whatever it is, somebody on the way has answered in Bedrock's place.
+            exchange.abort()
+            raise ProtocolError("a stream was asked for, and what came is no event stream of AWS")
+        events = head.with_headers((b"content-type", b"text/event-stream"), (b"cache-control", b"no-cache"))
+        exchange.decode_with(BedrockStream(head, partial(self.translated, call)), events)
         return exchange
 
     async def _counted(self, sent: Awaitable[Exchange], model: str) -> Exchange:
