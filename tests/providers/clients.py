@@ -14,7 +14,9 @@ STREAMED = BODY.replace(b'"max_tokens"', b'"stream":true,"max_tokens"')
 class Clients:
     """Some that ask without end, each on a connection of its own, by turns for a message and for a stream."""
 
-    def __init__(self, gateway: Gateway, count: int) -> None:
+    def __init__(self, gateway: Gateway, count: int, *, streamed: bytes = b"".join(messages.events())) -> None:
+        """`streamed`: what a stream is, from its first event to its last."""
+        self._streamed = streamed
         self.failures: list[str] = []
         self.served = 0
         self._gateway = gateway
@@ -37,12 +39,11 @@ class Clients:
         eventually(lambda: self.served >= goal or self.failures, what="requests that were answered")
 
     def _ask(self) -> None:
-        whole = b"".join(messages.events())
         with connect(self._gateway.port) as connection:
             for body in itertools.cycle((BODY, STREAMED)):
                 if self._stop.is_set():
                     return
                 answer = connection.request("POST", "/v1/messages", headers=self._gateway.headers(), body=body)
-                if answer.status != 200 or (body is STREAMED and answer.body != whole):
+                if answer.status != 200 or (body is STREAMED and answer.body != self._streamed):
                     self.failures.append(f"{answer}")
                 self.served += 1
