@@ -1,6 +1,6 @@
 """The Messages API in other companies' clouds: what they want otherwise than Anthropic's own API does."""
 
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Sequence
 from functools import partial
 from typing import Any, ClassVar, Final
 
@@ -66,13 +66,20 @@ class CloudMessagesAPIUpstream(MessagesAPIUpstream):
 
     def lines(self, call: Call) -> list[bytes]:
         lines = super().lines(call)
-        if not any(line.startswith(_VERSION_NAME) for line in lines):
+        if number_of(_VERSION_NAME, lines) is None:
             lines.append(VERSION)
         if PROFILE_MEMBER in call.members:
             value = profile(call.members)
-            if value is not None and not any(line.startswith(_PROFILE_NAME) for line in lines):
+            if value is not None and number_of(_PROFILE_NAME, lines) is None:
                 lines.append(_PROFILE_NAME + value)
         return lines
+
+
+def number_of(name: bytes, lines: Sequence[bytes], after: int = -1) -> int | None:
+    """Which line is the first behind that number to begin so."""
+    whole = b"\n" + b"\n".join(lines[after + 1 :])
+    found = whole.find(b"\n" + name)
+    return None if found < 0 else after + 1 + whole.count(b"\n", 0, found)
 
 
 def profile(members: Members) -> bytes | None:

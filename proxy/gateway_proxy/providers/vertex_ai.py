@@ -10,7 +10,12 @@ from gateway_config.contract import Upstream
 from gateway_proxy.credentials.renewing import Renewing
 from gateway_proxy.inference import tags
 from gateway_proxy.providers.client import Call
-from gateway_proxy.providers.cloud_messages_api import PROFILE_MEMBER, CloudMessagesAPIUpstream, profile
+from gateway_proxy.providers.cloud_messages_api import (
+    PROFILE_MEMBER,
+    CloudMessagesAPIUpstream,
+    number_of,
+    profile,
+)
 from gateway_proxy.upstream.pool import Pool
 
 VERSION_MEMBER: Final = "anthropic_version"
@@ -49,14 +54,18 @@ class VertexAIUpstream(CloudMessagesAPIUpstream):
 
     def lines(self, call: Call) -> list[bytes]:
         lines = super().lines(call)
-        given = [line for line in lines if line.startswith(_BETA)]
-        if not given:
+        first = number_of(_BETA, lines)
+        if first is None:
             return lines
-        joined = _joined(b",".join([line[len(_BETA) :] for line in given]))
-        others = [line for line in lines if not line.startswith(_BETA)]
+        given = lines[first][len(_BETA) :]
+        while (further := number_of(_BETA, lines, first)) is not None:
+            given += b"," + lines.pop(further)[len(_BETA) :]
+        joined = _joined(given)
         if joined:
-            others.append(_BETA + joined)
-        return others
+            lines[first] = _BETA + joined
+        else:
+            del lines[first]
+        return lines
 
 
 @lru_cache(maxsize=256)
