@@ -290,17 +290,31 @@ def junk_resources(draw: st.DrawFn) -> Resource:
 
 
 @st.composite
+def google_files(draw: st.DrawFn) -> bytes:
+    """Something like a credential file, with junk for members."""
+    kind = draw(st.sampled_from(["service_account", "external_account", "impersonated_service_account", "x"]))
+    names = ["audience", "token_url", "credential_source", "source_credentials", "file", "url", "type", "private_key"]
+    values = leaves.filter(lambda value: not isinstance(value, bytes | set))
+    inner = st.dictionaries(st.sampled_from(names), values, max_size=3)
+    file = draw(st.dictionaries(st.sampled_from(names), values | inner, max_size=6))
+    whole = {"audience": "//x", "subject_token_type": "x", "token_url": "https://x", "credential_source": {"file": "x"}}
+    return json.dumps({**(whole if draw(st.booleans()) else {}), **file, "type": kind}).encode()
+
+
+@st.composite
 def junk_secrets(draw: st.DrawFn) -> Secret:
     return Secret(
         namespace="claude",
-        name=draw(st.sampled_from(["anthropic", "k/1", "", "key"])),
+        name=draw(st.sampled_from(["anthropic", "k/1", "", "key", "aws", "google"])),
         type=draw(st.sampled_from(["Opaque", "claude-gateway.dev/developer-key"])),
         labels=draw(st.dictionaries(st.just("claude-gateway.dev/gateway"), st.sampled_from(["corp", "x", "\ud800"]))),
         annotations=draw(st.dictionaries(st.just("claude-gateway.dev/hosts"), st.text(max_size=5))),
         data=draw(
             st.dictionaries(
-                st.sampled_from(["api-key", "sha256", "user", "groups", "expires"]),
-                st.binary(max_size=6) | st.just(b"a" * 64) | st.just(b"9999-12-31T23:59:59-23:59"),
+                st.sampled_from(
+                    ["api-key", "sha256", "user", "groups", "expires", "accessKeyID", "secretAccessKey", "key.json"]
+                ),
+                st.binary(max_size=6) | st.just(b"a" * 64) | st.just(b"9999-12-31T23:59:59-23:59") | google_files(),
             )
         ),
     )

@@ -110,6 +110,8 @@ def test_a_source_at_an_address() -> None:
         ({**AUTHORIZED_USER, "refresh_token": None}, "refresh_token is missing"),
         ({**EXTERNAL, "audience": {}}, "audience is missing"),
         ({**EXTERNAL, "audience": [POOL]}, "audience is missing"),
+        ({**EXTERNAL, "audience": "https://kubernetes.default.svc"}, "audience is no workload identity pool's"),
+        ({**EXTERNAL, "audience": POOL + "\ud800"}, "audience is no workload identity pool's"),
         ({**EXTERNAL, "token_url": "file:///etc/passwd"}, "token_url is no http:// or https:// URL"),
         ({**EXTERNAL, "token_url": ["x"]}, "token_url is no http:// or https:// URL"),
         ({**EXTERNAL, "credential_source": "x"}, "credential_source is no object"),

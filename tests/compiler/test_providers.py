@@ -284,6 +284,21 @@ def test_a_binding_of_another_namespace_sends_the_gateways_identity_to_the_provi
     assert (finding.path, finding.reason) == (f"spec.{name}.baseURL", "PodIdentityNotAllowed")
 
 
+def test_a_binding_of_another_namespace_has_no_token_made_for_an_audience_of_its_own() -> None:
+    def outcome_of(audience: str) -> Compiled:
+        anthropic = {"workloadIdentity": {**IDENTITY, "tokenAudience": audience}}
+        refs = [{"name": "corp", "namespace": "claude"}]
+        world = gateway(allowedBindings={"namespaces": {"from": "All"}})
+        return compiled(world, binding("cloud", namespace="team-a", refs=refs, anthropic=anthropic), policy())
+
+    assert outcome_of("https://api.anthropic.com").token_audiences
+    refused = outcome_of("sts.amazonaws.com")
+    assert refused.token_audiences == ()
+    (finding,) = [each for each in refused.findings if each.severity is Severity.ERROR]
+    assert finding.path == "spec.anthropic.workloadIdentity.tokenAudience"
+    assert finding.reason == "PodIdentityNotAllowed"
+
+
 def test_plain_http_to_a_public_host_is_told_and_an_address_of_the_node_is_refused() -> None:
     result = outcome("Bedrock", region="us-east-1", podIdentity={}, baseURL="http://bedrock.example")
     assert [(each.path, each.reason) for each in result.findings] == [("spec.bedrock.baseURL", "PlainHTTP")]

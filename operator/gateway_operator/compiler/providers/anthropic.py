@@ -3,10 +3,13 @@
 from typing import Final
 
 from gateway_config.contract import Credential, FederatedCredential
+from gateway_operator.api.v1alpha1.conditions import Reason
 from gateway_operator.api.v1alpha1.providers import Anthropic
-from gateway_operator.compiler.providers.room import NO_CREDENTIAL, Keyring, Place, Room
+from gateway_operator.compiler.providers.room import NO_CREDENTIAL, Keyring, Place, Room, UnusableError
 
 DEFAULT_BASE_URL: Final = "https://api.anthropic.com"
+
+DEFAULT_AUDIENCE: Final = "https://api.anthropic.com"
 
 
 def place(member: Anthropic) -> Place:
@@ -20,6 +23,13 @@ def credential(member: Anthropic, keyring: Keyring) -> Credential:
         return keyring.static(f"{ROOM.path}.oauthTokenSecretRef", member.oauth_token_secret_ref, "OAuthToken")
     identity = member.workload_identity
     assert identity is not None, NO_CREDENTIAL
+    if keyring.foreign and identity.token_audience != DEFAULT_AUDIENCE:
+        message = (
+            f"the pods' tokens are the gateway's, and a binding of another namespace has them made for "
+            f"{DEFAULT_AUDIENCE} alone: remove tokenAudience"
+        )
+        path = f"{ROOM.path}.workloadIdentity.tokenAudience"
+        raise UnusableError(path, Reason.POD_IDENTITY_NOT_ALLOWED, message)
     return FederatedCredential(
         organization_id=identity.organization_id,
         federation_rule_id=identity.federation_rule_id,

@@ -37,6 +37,9 @@ _REFUSED_SOURCES: Final[Mapping[str, str]] = {
     "executable": "runs a program",
     "certificate": "reads a certificate and its key from the pod's files",
 }
+_POOL: Final = re.compile(
+    r"//iam\.googleapis\.com/projects/[0-9]+/locations/global/workloadIdentityPools/[a-z0-9-]+/providers/[a-z0-9-]+"
+)
 _GOOGLE: Final = ".googleapis.com"
 _KIND: Final = re.compile(r"[a-z_]{1,40}")
 _PRIVATE_KEY: Final = re.compile(r"-----BEGIN PRIVATE KEY-----([A-Za-z0-9+/=\s]+)-----END PRIVATE KEY-----")
@@ -57,6 +60,8 @@ def checked_credentials(keyring: Keyring, path: str, name: str, key: str, *, imp
     checking.check_kind(file, tuple(_NEEDED), "")
     urls = list(checking.addresses(file, ""))
     keyring.meant_for(path, name, [*urls, IMPERSONATION_URL] if impersonates else urls)
+    if keyring.pods and "file" in file.get("credential_source", ()):
+        checking.check_pool(file["audience"])
     result = _for_the_proxy(file, text, keyring)
     if keyring.foreign and keyring.audiences:
         checking.check_google(urls)
@@ -132,6 +137,12 @@ class _Checking:
             self._keyring.findings.append(insecure)
         return str(value)
 
+    def check_pool(self, audience: str) -> None:
+        """The pods' token is made for what is named here, and so it is a pool of Google's and nothing else."""
+        if not _POOL.fullmatch(audience):
+            why = "is no workload identity pool's: it has to be //iam.googleapis.com/projects/NUMBER/locations/global/"
+            raise self._refused("audience", f"{why}workloadIdentityPools/POOL/providers/PROVIDER")
+
     def check_google(self, urls: Iterable[str]) -> None:
         """The pods' token is the gateway's: a binding of another namespace has it exchanged at Google alone."""
         for url in urls:
@@ -159,7 +170,7 @@ def _for_the_proxy(file: dict[str, Any], text: str, keyring: Keyring) -> str:
 def token_audience(provider: str) -> str:
     """The audience that a workload identity pool's provider takes unless told otherwise: its name as an https URL
     ("Configure Workload Identity Federation with Kubernetes", cloud.google.com/iam/docs)."""
-    return f"https:{provider}" if provider.startswith("//") else provider
+    return f"https:{provider}"
 
 
 def is_private_key(text: Any) -> bool:
