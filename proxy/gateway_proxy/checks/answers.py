@@ -37,7 +37,15 @@ class Said(NamedTuple):
 
 
 def said(head: ResponseHead, body: bytes) -> Said:
-    """An error's code and sentence."""
+    """An error's code and sentence. An error of the Messages API may be the text of another one."""
+    outer = _said(head, body)
+    if not outer.message.startswith("{"):
+        return outer
+    inner = _said(head, outer.message.encode("utf-8", "replace"))
+    return inner if inner.message else outer
+
+
+def _said(head: ResponseHead, body: bytes) -> Said:
     amazon = (head.get(b"x-amzn-errortype") or b"").decode("latin-1").partition(":")[0]
     try:
         value: Any = json.loads(body)

@@ -39,6 +39,8 @@ def head(*lines: str) -> ResponseHead:
         ),
         ("", '{"error":{"code":"DeploymentNotFound","message":"none"}}', ("DeploymentNotFound", "none")),
         ("", '{"error":"invalid_grant","error_description":"gone"}', ("invalid_grant", "gone")),
+        ("", '{"message":"{\\"error\\":{\\"type\\":\\"x\\",\\"message\\":\\"inner\\"}}"}', ("x", "inner")),
+        ("", '{"message":"{ is no JSON"}', ("", "{ is no JSON")),
         ("", "[]", ("", "")),
         ("", "", ("", "")),
     ],
