@@ -22,6 +22,7 @@ FORWARDED = [
     ("x-stainless-helper-method", "stream"),
 ]
 LEFT_BEHIND = [
+    ("anthropic-workspace-id", "wrkspc_1"),
     ("baggage", "a=b"),
     ("cookie", "session=1"),
     ("forwarded", "for=10.0.0.1"),

@@ -64,9 +64,9 @@ def aws() -> Iterator[AWS]:
 
 @pytest.fixture
 def start(own_gateway: Gateway, aws: AWS) -> Iterator[Callable[..., Gateway]]:
-    def started(environment: dict[str, str] | None = None, **room: Any) -> Gateway:
+    def started(*arguments: str, environment: dict[str, str] | None = None, **room: Any) -> Gateway:
         own_gateway.load(aws.manifests(**room))
-        own_gateway.start(environment=environment)
+        own_gateway.start(*arguments, environment=environment)
         return own_gateway
 
     yield started
@@ -81,13 +81,20 @@ def test_a_role_that_is_assumed_with_an_access_key(start: Callable[..., Gateway]
     assert len(aws.sts.asked) == 1
 
 
+def test_what_the_library_says_at_its_most_talkative_is_not_logged(start: Callable[..., Gateway], aws: AWS) -> None:
+    """It has session tokens in it, and whole requests."""
+    gateway = start("--log-level", "debug")
+    assert gateway.messages(BODY).status == 200
+    assert {one["logger"].partition(".")[0] for one in gateway.logs()} <= {"gateway_proxy", "asyncio", "aiohttp"}
+
+
 def test_the_pod_s_role_and_one_that_is_assumed_from_it(
     start: Callable[..., Gateway], aws: AWS, tmp_path: Path
 ) -> None:
     file = tmp_path / "token"
     file.write_text(POD_TOKEN)
     environment = {"AWS_ROLE_ARN": POD_ROLE, "AWS_WEB_IDENTITY_TOKEN_FILE": str(file)}
-    gateway = start(environment, podIdentity={})
+    gateway = start(environment=environment, podIdentity={})
     assert gateway.messages(BODY).status == 200
     assert aws.signed_by() == ["ASIA1"]
     aws.account.roles[ROLE] = Role(access_keys=("ASIA2",))
@@ -104,7 +111,7 @@ def test_pod_identity_of_eks(start: Callable[..., Gateway], aws: AWS, tmp_path: 
         "AWS_CONTAINER_CREDENTIALS_FULL_URI": f"{aws.tokens.url}/v1/credentials",
         "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE": str(file),
     }
-    assert start(environment, podIdentity={}).messages(BODY).status == 200
+    assert start(environment=environment, podIdentity={}).messages(BODY).status == 200
     assert (aws.signed_by(), agent.problems) == (["ASIA1"], [])
 
 

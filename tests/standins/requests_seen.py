@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 FORWARDED = re.compile(
-    r"^(host|content-length|content-type|accept|accept-encoding|user-agent|anthropic-[a-z0-9-]+|x-stainless-[a-z0-9-]+"
-    r"|x-app|x-api-key|authorization)$"
+    r"^(host|content-length|content-type|accept|accept-encoding|user-agent|anthropic-(?!workspace-id$)[a-z0-9-]+"
+    r"|x-stainless-[a-z0-9-]+|x-app|x-api-key|authorization)$"
 )
 """The only names that a gateway may send to an Anthropic upstream. Everything else of the client's stays behind."""
 SINGLE = ("host", "content-length", "content-type", "authorization", "x-api-key", "accept-encoding")

@@ -1,14 +1,14 @@
 """The Anthropic API, or whatever speaks it at a binding's base URL."""
 
 from collections.abc import Sequence
-from typing import Final
+from typing import ClassVar, Final
 
 from gateway_config.contract import FederatedCredential, Upstream
 from gateway_proxy.credentials.federated import federated_token
 from gateway_proxy.credentials.renewing import Renewing
 from gateway_proxy.outbound.client import Outbound
 from gateway_proxy.providers.client import Call
-from gateway_proxy.providers.messages_api import FixedLine, MessagesAPIUpstream
+from gateway_proxy.providers.messages_api import FixedLine, HeaderChoice, MessagesAPIUpstream
 from gateway_proxy.upstream.pool import Pool
 
 OAUTH_BETA: Final = b"oauth-2025-04-20"
@@ -21,6 +21,9 @@ class AnthropicUpstream(MessagesAPIUpstream):
     """One binding of type Anthropic."""
 
     __slots__ = ("_oauth",)
+
+    # Which workspace pays and answers is the credential's to say, never a developer's.
+    choice: ClassVar[HeaderChoice] = HeaderChoice(b"anthropic-workspace-id")
 
     def __init__(self, upstream: Upstream, pool: Pool, values: Sequence[str], outbound: Outbound) -> None:
         """Raises ValueError for a credential that cannot stand in a header; the text never holds it."""
