@@ -78,7 +78,7 @@ def test_a_tool_is_called_and_the_answer_is_shown(claude: ClaudeCode, gateway: G
 def test_a_conversation_that_is_too_long_is_compacted(claude: ClaudeCode, gateway: Gateway, provider: Provider) -> None:
     """The client recognises each of the provider's ways to say so, and goes on by itself."""
     assert ask(claude, gateway, "Say hello").exit_code == 0
-    for overflow in provider.overflows():
+    for overflow, _ in provider.overflows():
         provider.server.script(*overflow)
         before = len(provider.server.requests)
         answer = ask(claude, gateway, "Say hello again", "--continue", *STREAM_JSON)

@@ -4,10 +4,14 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping
 from types import TracebackType
 from typing import Any, ClassVar, Final, Self
+from urllib.parse import unquote
 
 from tests.providers.google_cloud import GoogleCloud
-from tests.standins import foundry, framing, vertex_ai
+from tests.standins import bedrock, claude_platform_aws, foundry, framing, vertex_ai
 from tests.standins.anthropic_upstream import AnthropicUpstream
+from tests.standins.aws_requests import ACCESS_KEY_ID, SECRET_ACCESS_KEY
+from tests.standins.bedrock import BedrockStandIn
+from tests.standins.claude_platform_aws import ClaudePlatformAWSStandIn
 from tests.standins.foundry import FoundryStandIn
 from tests.standins.manifests import Manifest, binding, cloud_binding, secret
 from tests.standins.requests_seen import Received
@@ -58,6 +62,11 @@ class Provider(ABC):
         return self.server.problems
 
     @property
+    def counted_model(self) -> str:
+        """What the provider calls the same model where it counts tokens."""
+        return self.model
+
+    @property
     def last(self) -> Received:
         return self.server.last
 
@@ -83,12 +92,18 @@ class Provider(ABC):
         return [*stream(events)[:-1], end]
 
     def refuses(self, status: int, kind: str, message: str, *, headers: framing.Headers = ()) -> list[Step]:
-        """In the Messages API's own envelope."""
+        """In the Messages API's own envelope, or what the provider has instead."""
         return [framing.error_answer(status, kind, message, headers=headers)]
 
-    def overflows(self) -> list[list[Step]]:
-        """A conversation that is too long, in all the words that the provider has for it."""
-        return [self.refuses(400, "invalid_request_error", OVERFLOW)]
+    def overflows(self) -> list[tuple[list[Step], str]]:
+        """A conversation that is too long, in all the words that the provider has for it, and those that the client is
+        to be told."""
+        return [(self.refuses(400, "invalid_request_error", OVERFLOW), OVERFLOW)]
+
+    def rejects(self, message: str, token: str) -> tuple[list[Step], str]:
+        """A request that it does not take, in its own form, and what the client is told: the message, or where the
+        provider's own form could name an account, the token that stands for it."""
+        return self.refuses(400, "invalid_request_error", message), message
 
     def overloaded(self) -> list[Step]:
         """At capacity, in the provider's own words."""
@@ -176,9 +191,10 @@ class VertexAI(Provider):
             one for one in others if one["kind"] != "ProviderBinding"
         ]
 
-    def overflows(self) -> list[list[Step]]:
+    def overflows(self) -> list[tuple[list[Step], str]]:
         size = "The request size (31457281 bytes) exceeds 30.000MB limit."
-        return [*super().overflows(), [vertex_ai.error_answer(400, "INVALID_ARGUMENT", size)]]
+        native: list[Step] = [vertex_ai.error_answer(400, "INVALID_ARGUMENT", size)]
+        return [*super().overflows(), (native, "Input is too long.")]
 
     def overloaded(self) -> list[Step]:
         return [vertex_ai.error_answer(503, "UNAVAILABLE", f"project {vertex_ai.PROJECT} is out of capacity")]
@@ -198,11 +214,102 @@ class VertexAI(Provider):
         return f"{project}/{vertex_ai.COUNTER}:rawPredict" if target == COUNT else f"{project}/{self.model}:{method}"
 
 
+class Bedrock(Provider):
+    """With an access key."""
+
+    provider_type = "Bedrock"
+    model = f"eu.anthropic.{MODEL}"
+    other_model = "arn:aws:bedrock:eu-central-1:123456789012:application-inference-profile/a1b2c3"
+
+    def __init__(self, name: str = "") -> None:
+        super().__init__(BedrockStandIn(models=[self.other_model]), name)
+
+    def manifests(self, **spec: Any) -> list[Manifest]:
+        room = {"region": bedrock.REGION, "baseURL": self.server.url, "accessKeySecretRef": {"name": "aws"}}
+        return [cloud_binding(self.name, self.provider_type, **spec, bedrock=room), access_key()]
+
+    @property
+    def counted_model(self) -> str:
+        return self.model.removeprefix("eu.")
+
+    def betas(self, request: Received) -> list[str]:
+        found: list[str] = _bedrock_body(request).get("anthropic_beta", [])
+        return found
+
+    def counts(self, tokens: int) -> list[Step]:
+        return [framing.json_answer({"inputTokens": tokens})]
+
+    def streams(self, events: Iterable[bytes]) -> list[Step]:
+        return bedrock.stream(events)
+
+    def refuses(self, status: int, kind: str, message: str, *, headers: framing.Headers = ()) -> list[Step]:
+        name = "ValidationException" if status == 400 else "InternalServerException"
+        return [bedrock.error_answer(status, name, message, headers=headers)]
+
+    def rejects(self, message: str, token: str) -> tuple[list[Step], str]:
+        return self.refuses(400, "", message), f"capability_rejected: {token}"
+
+    def overflows(self) -> list[tuple[list[Step], str]]:
+        said = "Input is too long for requested model.", OVERFLOW
+        short = "Input is too long."
+        return [*(self.rejects(words, "prompt_too_long") for words in said), (self.refuses(400, "", short), short)]
+
+    def overloaded(self) -> list[Step]:
+        return [bedrock.error_answer(503, "ServiceUnavailableException", "Account 123456789012: too many requests")]
+
+    def value(self, request: Received) -> dict[str, Any]:
+        members = _bedrock_body(request)
+        assert members.pop("anthropic_version") == "bedrock-2023-05-31"
+        members.pop("anthropic_beta", None)
+        return members
+
+    def asked_for(self, request: Received) -> str:
+        return unquote(request.path.split("/")[2])
+
+    def target(self, target: str = MESSAGES, *, streams: bool = True) -> str:
+        if target == COUNT:
+            return f"/model/{self.counted_model}/count-tokens"
+        return f"/model/{self.model}/{'invoke-with-response-stream' if streams else 'invoke'}"
+
+
+def _bedrock_body(request: Received) -> dict[str, Any]:
+    found: dict[str, Any] = bedrock.counted(request) if request.path.endswith("/count-tokens") else request.json()
+    return found
+
+
+class ClaudePlatformAWS(Provider):
+    """With an access key."""
+
+    provider_type = "ClaudePlatformAWS"
+    other_model = "claude-of-ours-20260101"
+
+    def __init__(self, name: str = "") -> None:
+        super().__init__(ClaudePlatformAWSStandIn(), name)
+
+    def manifests(self, **spec: Any) -> list[Manifest]:
+        room = {
+            "region": claude_platform_aws.REGION,
+            "workspaceID": claude_platform_aws.WORKSPACE,
+            "baseURL": self.server.url,
+            "accessKeySecretRef": {"name": "aws"},
+        }
+        return [cloud_binding(self.name, self.provider_type, **spec, claudePlatformAWS=room), access_key()]
+
+
+def access_key() -> Manifest:
+    """The Secret of both."""
+    made = secret("aws", ACCESS_KEY_ID, key="accessKeyID")
+    made["stringData"]["secretAccessKey"] = SECRET_ACCESS_KEY
+    return made
+
+
 PROVIDERS: Final[Mapping[str, Callable[[], Provider]]] = {
     "Anthropic": Anthropic,
+    "Bedrock": Bedrock,
+    "ClaudePlatformAWS": ClaudePlatformAWS,
     "VertexAI": VertexAI,
     "Foundry": Foundry,
 }
 EVERY_TYPE: Final = tuple(PROVIDERS)
-MESSAGES_API: Final = ("Anthropic", "Foundry")
+MESSAGES_API: Final = ("Anthropic", "ClaudePlatformAWS", "Foundry")
 """Those that are sent the client's body as it is, but for the model's name."""

@@ -75,7 +75,8 @@ class Router:
             principal=principal,
             model=model,
             canonical=allowed.id,
-            stream=stream,
+            # A number of tokens comes whole, whatever the request says.
+            stream=stream and metered,
             counts=not metered,
             accept_encoding=request.headers.get("Accept-Encoding"),
             request_id=request.request_id,

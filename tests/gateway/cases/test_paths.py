@@ -3,7 +3,8 @@
 import pytest
 from tests.gateway.cases.clients import Client
 from tests.gateway.cases.gateways import CaseGateway, through
-from tests.standins.manifests import policy
+from tests.standins import claude_platform_aws, foundry
+from tests.standins.manifests import cloud_binding, compiled, policy, secret, serving
 from tests.standins.providers import COUNT, EVERY_TYPE, MESSAGES, MODEL, Anthropic, Provider
 from tests.standins.raw_client import connect, request_bytes
 from tests.standins.upstream import End
@@ -18,6 +19,31 @@ def test_case_14_the_path_of_a_base_url_comes_before_the_providers_own(client: C
         assert client.ask().status == 200
         assert provider.last.target == "/behind/a/path" + MESSAGES
         assert provider.problems == []
+
+
+@through("Foundry")
+def test_case_14_foundry_is_asked_at_its_anthropic_path_with_its_own_header(client: Client, provider: Provider) -> None:
+    assert client.ask().status == 200
+    assert provider.last.target == "/anthropic" + MESSAGES
+    assert provider.last.all("x-api-key") == [foundry.API_KEY]
+    assert {"authorization", "api-key"}.isdisjoint(provider.last.names)
+
+
+def test_case_14_a_foundry_resource_has_the_address_of_its_name() -> None:
+    room = {"resource": "corp-eu", "apiKeySecretRef": {"name": "foundry", "key": "value"}}
+    manifests = serving(cloud_binding("foundry", "Foundry", foundry=room), secret("foundry", foundry.API_KEY))
+    configuration = compiled(manifests).configuration
+    assert configuration is not None
+    assert [one.base_url for one in configuration.upstreams] == ["https://corp-eu.services.ai.azure.com/anthropic"]
+
+
+@through("ClaudePlatformAWS")
+def test_case_14_claude_platform_on_aws_is_asked_with_its_own_signature_and_workspace(
+    client: Client, provider: Provider
+) -> None:
+    assert client.ask().status == 200
+    assert "/aws-external-anthropic/aws4_request" in (provider.last.header("authorization") or "")
+    assert provider.last.all("anthropic-workspace-id") == [claude_platform_aws.WORKSPACE]
 
 
 @through(*EVERY_TYPE)
@@ -43,7 +69,7 @@ def test_case_17_the_upstream_counts_under_its_own_name_for_the_model(client: Cl
     provider.server.respond = lambda request: provider.counts(1_190_003)
     answer = client.ask(client.body(model=f"{MODEL}[1m]"), target=COUNT)
     assert (answer.status, answer.json()) == (200, {"input_tokens": 1_190_003})
-    assert provider.asked_for(provider.last) == provider.model
+    assert provider.asked_for(provider.last) == provider.counted_model
     assert provider.last.target == provider.target(COUNT)
     assert client.line_of(answer).get("tokens") in (None, {}), "a count is no usage"
 

@@ -9,7 +9,8 @@ from tests.gateway.cases.gateways import CaseGateway, through
 from tests.standins import messages
 from tests.standins.providers import EVERY_TYPE, MESSAGES_API, MODEL, Provider
 
-NOT_ALL_OF_CACHE_CONTROL = [name for name in ("Bedrock", "VertexAI") if name in EVERY_TYPE]
+OLDER = ("Bedrock", "VertexAI")
+"""Types whose upstreams take less than the Messages API does."""
 FUTURE_BETA = "beta-of-next-year-2027-01-01"
 
 
@@ -19,6 +20,20 @@ def test_case_01_betas_go_to_an_upstream_of_anthropics_format_as_they_came(clien
     assert client.ask(betas=betas).status == 200
     assert provider.last.all("anthropic-beta") == [",".join(betas)]
     assert provider.last.body == client.body()
+
+
+@through("Bedrock")
+def test_case_01_bedrock_has_them_as_an_array_in_the_body(client: Client, provider: Provider) -> None:
+    assert client.ask(betas=[*client.betas, FUTURE_BETA]).status == 200
+    assert provider.last.header("anthropic-beta") is None
+    assert provider.last.json()["anthropic_beta"] == [*client.betas, FUTURE_BETA]
+
+
+@through("VertexAI")
+def test_case_01_vertex_has_them_as_one_list_in_the_header(client: Client, provider: Provider) -> None:
+    assert client.ask(betas=[*client.betas, FUTURE_BETA]).status == 200
+    assert provider.last.all("anthropic-beta") == [",".join([*client.betas, FUTURE_BETA])]
+    assert "anthropic_beta" not in provider.last.json()
 
 
 @through(*EVERY_TYPE)
@@ -65,7 +80,16 @@ def test_case_02_where_the_upstream_lacks_one_field_and_beta_go_together(
     assert provider.betas(provider.last) == [name for name in client.betas if name not in gone]
 
 
-@through(*NOT_ALL_OF_CACHE_CONTROL)
+@through(*OLDER)
+def test_case_02_with_a_model_that_is_older_effort_goes_by_itself(client: Client, provider: Provider) -> None:
+    assert client.ask(client.body(model="claude-haiku-4-5-20251001")).status == 200
+    assert "effort" not in provider.value(provider.last).get("output_config", {})
+    assert "effort-2025-11-24" not in provider.betas(provider.last)
+    assert client.ask().status == 200
+    assert provider.value(provider.last)["output_config"] == {"effort": "medium"}
+
+
+@through(*OLDER)
 def test_case_03_only_those_parts_of_cache_control_go_that_the_upstream_lacks(
     client: Client, provider: Provider
 ) -> None:
@@ -192,10 +216,13 @@ INVALID_SIGNATURE = "messages.1.content.0: Invalid `signature` in `thinking` blo
 
 
 @through(*EVERY_TYPE)
-def test_case_07_an_invalid_signature_is_told_in_the_upstreams_own_words(client: Client, provider: Provider) -> None:
-    provider.server.script(*provider.refuses(400, "invalid_request_error", INVALID_SIGNATURE))
+def test_case_07_an_invalid_signature_is_told_in_words_that_the_client_knows(
+    client: Client, provider: Provider
+) -> None:
+    script, told = provider.rejects(INVALID_SIGNATURE, "thinking_signature")
+    provider.server.script(*script)
     answer = client.ask()
-    assert (answer.status, answer.error) == (400, ("invalid_request_error", INVALID_SIGNATURE))
+    assert (answer.status, answer.error) == (400, ("invalid_request_error", told))
 
 
 def test_case_07_and_by_the_anthropic_api_in_its_own_bytes(client: Client, provider: Provider) -> None:
