@@ -1,6 +1,6 @@
 """The Messages API in other companies' clouds: what they want otherwise than Anthropic's own API does."""
 
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable
 from functools import partial
 from typing import Any, ClassVar, Final
 
@@ -22,8 +22,8 @@ VERSION: Final = b"anthropic-version: 2023-06-01"
 """Sent where the client names none: Anthropic's SDKs have it on every request to a cloud."""
 PROFILE_MEMBER: Final = "user_profile_id"
 
-_VERSION_NAME: Final = b"anthropic-version: "
-_PROFILE_NAME: Final = b"anthropic-user-profile-id: "
+_VERSION_NAME: Final = b"\nanthropic-version: "
+_PROFILE_NAME: Final = b"\nanthropic-user-profile-id: "
 _PROFILE_BYTES: Final = 256
 
 _text_of = msgspec.json.Decoder(str).decode
@@ -66,20 +66,14 @@ class CloudMessagesAPIUpstream(MessagesAPIUpstream):
 
     def lines(self, call: Call) -> list[bytes]:
         lines = super().lines(call)
-        if number_of(_VERSION_NAME, lines) is None:
+        whole = b"\n" + b"\n".join(lines)  # no line has that in it
+        if _VERSION_NAME not in whole:
             lines.append(VERSION)
-        if PROFILE_MEMBER in call.members:
+        if PROFILE_MEMBER in call.members and _PROFILE_NAME not in whole:
             value = profile(call.members)
-            if value is not None and number_of(_PROFILE_NAME, lines) is None:
-                lines.append(_PROFILE_NAME + value)
+            if value is not None:
+                lines.append(_PROFILE_NAME[1:] + value)
         return lines
-
-
-def number_of(name: bytes, lines: Sequence[bytes], after: int = -1) -> int | None:
-    """Which line is the first behind that number to begin so."""
-    whole = b"\n" + b"\n".join(lines[after + 1 :])
-    found = whole.find(b"\n" + name)
-    return None if found < 0 else after + 1 + whole.count(b"\n", 0, found)
 
 
 def profile(members: Members) -> bytes | None:

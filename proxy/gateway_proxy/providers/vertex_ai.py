@@ -10,12 +10,7 @@ from gateway_config.contract import Upstream
 from gateway_proxy.credentials.renewing import Renewing
 from gateway_proxy.inference import tags
 from gateway_proxy.providers.client import Call
-from gateway_proxy.providers.cloud_messages_api import (
-    PROFILE_MEMBER,
-    CloudMessagesAPIUpstream,
-    number_of,
-    profile,
-)
+from gateway_proxy.providers.cloud_messages_api import PROFILE_MEMBER, CloudMessagesAPIUpstream, profile
 from gateway_proxy.upstream.pool import Pool
 
 VERSION_MEMBER: Final = "anthropic_version"
@@ -54,17 +49,15 @@ class VertexAIUpstream(CloudMessagesAPIUpstream):
 
     def lines(self, call: Call) -> list[bytes]:
         lines = super().lines(call)
-        first = number_of(_BETA, lines)
-        if first is None:
+        given = [line for line in lines if line[:16] == _BETA]
+        if not given:
             return lines
-        given = lines[first][len(_BETA) :]
-        while (further := number_of(_BETA, lines, first)) is not None:
-            given += b"," + lines.pop(further)[len(_BETA) :]
-        joined = _joined(given)
-        if joined:
-            lines[first] = _BETA + joined
-        else:
-            del lines[first]
+        first = lines.index(given[0])
+        joined = _joined(given[0][16:] if len(given) == 1 else b",".join([line[16:] for line in given]))
+        if len(given) > 1 or not joined:
+            lines = [line for line in lines if line[:16] != _BETA]
+            return [*lines, _BETA + joined] if joined else lines
+        lines[first] = _BETA + joined
         return lines
 
 
