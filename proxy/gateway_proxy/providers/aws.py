@@ -10,26 +10,33 @@ from gateway_proxy.providers.cloud_messages_api import CloudMessagesAPIUpstream
 from gateway_proxy.providers.messages_api import FixedLine
 from gateway_proxy.upstream.pool import Pool
 
-WORKSPACE: Final = b"anthropic-workspace-id: "
-_JSON: Final = b"content-type: application/json"
+_JSON: Final = (b"content-type", b"application/json")
 """Sent by the gateway itself: a client's own may hold what cannot be signed."""
-_SIGNED: Final = (_JSON, WORKSPACE)
-"""Beside the host and AWS's own headers. What clients send stays unsigned, so that nothing on the way that writes it in
-another form, as forward proxies do, breaks the signature."""
 
 
 class AWSUpstream(CloudMessagesAPIUpstream):
-    """One binding. `choice` leaves `content-type` behind."""
+    """One binding. `choice` leaves behind what the gateway sends itself."""
 
-    __slots__ = ("_base_url", "_region")
+    __slots__ = ("_base_url", "_own", "_own_lines", "_region")
 
     service: ClassVar[str]
     """The name that signatures are for."""
 
-    def __init__(self, upstream: Upstream, pool: Pool, credential: FixedLine | Renewing[FrozenAWS]) -> None:
+    def __init__(
+        self,
+        upstream: Upstream,
+        pool: Pool,
+        credential: FixedLine | Renewing[FrozenAWS],
+        *own: tuple[bytes, bytes],
+    ) -> None:
+        """`own`: headers that the gateway sends itself. They are what is signed, beside the host and AWS's own headers.
+        What clients send stays unsigned, so that nothing on the way that writes it in another form, as forward proxies
+        do, breaks the signature."""
         super().__init__(upstream, pool, credential)
         self._base_url = upstream.base_url.rstrip("/")
         self._region = upstream.region
+        self._own = (_JSON, *own)
+        self._own_lines = [name + b": " + value for name, value in self._own]
 
     def target(self, call: Call, model: str) -> bytes:
         """Path, and perhaps a query, behind the base URL."""
@@ -40,23 +47,18 @@ class AWSUpstream(CloudMessagesAPIUpstream):
 
     def lines(self, call: Call) -> list[bytes]:
         lines = super().lines(call)
-        lines.append(_JSON)
+        lines += self._own_lines
         return lines
 
     def authorization(self, call: Call, model: str, lines: list[bytes], body: bytes) -> bytes | None:
         current = self.credential.current
         if not isinstance(current, FrozenAWS):
             return current
-        headers = []
-        for line in lines:
-            if line.startswith(_SIGNED):
-                name, _, value = line.partition(b": ")
-                headers.append((name, value))
         added = signed_headers(
             current,
             method="POST",
             url=self._base_url + self.target(call, model).decode(),
-            headers=headers,
+            headers=self._own,
             body=body,
             region=self._region,
             service=self.service,

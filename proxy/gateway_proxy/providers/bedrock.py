@@ -30,7 +30,7 @@ log = logging.getLogger(__name__)
 UNCOUNTED_SECONDS: Final = 600.0
 """How long a model's tokens are not asked for after AWS would not count them: it counts with some models only."""
 
-_ACCEPT: Final = b"accept: application/json"
+_ACCEPT: Final = (b"accept", b"application/json")
 _MEDIA_TYPE: Final = b"application/vnd.amazon.eventstream"
 _OF_THE_UPSTREAM: Final = frozenset({408, 424})
 """ModelTimeoutException, ModelErrorException."""
@@ -48,7 +48,7 @@ _count_of = msgspec.json.Decoder(_Count).decode
 class BedrockUpstream(AWSUpstream):
     """One binding of type Bedrock."""
 
-    __slots__ = ("_clock", "_uncounted")
+    __slots__ = ("_clock", "_targets", "_uncounted")
 
     # Betas go into the body; the types are what InvokeModel takes and gives.
     choice: ClassVar[HeaderChoice] = HeaderChoice(
@@ -64,30 +64,31 @@ class BedrockUpstream(AWSUpstream):
         *,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        super().__init__(upstream, pool, credential)
+        super().__init__(upstream, pool, credential, _ACCEPT)
+        self._targets: dict[tuple[str, str], bytes] = {}
+        """Of the models that it has, and what may be done with them."""
         self._clock = clock
         self._uncounted: dict[str, float] = {}
         """Upstream's id of a model → when its tokens may be asked for again."""
 
     def send(self, call: Call, model: str) -> Awaitable[Exchange]:
-        sent = super().send(call._replace(accept_encoding=None), model)
+        if not call.stream:
+            call = call._replace(accept_encoding=None)
+        sent = super().send(call, model)
         return self._counted(sent, model) if call.counts else sent
 
     def target(self, call: Call, model: str) -> bytes:
         """Ids keep their colons, as Anthropic's clients send them; AWS's own escape them where tokens are counted."""
-        if call.counts:
-            return f"/model/{quote(foundation_model(model) or model, safe='')}/count-tokens".encode()
-        how = "invoke-with-response-stream" if call.stream else "invoke"
-        return f"/model/{quote(model, safe=':')}/{how}".encode()
+        how = "count-tokens" if call.counts else "invoke-with-response-stream" if call.stream else "invoke"
+        target = self._targets.get((model, how))
+        if target is None:
+            name = quote(foundation_model(model) or model, safe="") if call.counts else quote(model, safe=":")
+            target = self._targets[model, how] = f"/model/{name}/{how}".encode()
+        return target
 
     def body(self, call: Call, model: str) -> bytes:
         edited = bedrock_body.counted if call.counts else bedrock_body.invoked
         return edited(call.members, call.headers)
-
-    def lines(self, call: Call) -> list[bytes]:
-        lines = super().lines(call)
-        lines.append(_ACCEPT)
-        return lines
 
     def counts(self, model: str) -> bool:
         until = self._uncounted.get(model)

@@ -3,7 +3,8 @@ members changed that belong elsewhere here. Which ones, Anthropic's own clients 
 """
 
 from base64 import b64encode
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
+from functools import lru_cache
 from typing import Final
 
 import msgspec
@@ -21,6 +22,8 @@ _VERSION_MEMBER: Final = "anthropic_version"
 _BETA_MEMBER: Final = "anthropic_beta"
 _BETA_HEADER: Final = b"anthropic-beta"
 _LONGEST_EMPTY: Final = 64
+_LONGEST_KNOWN: Final = 2048
+_KNOWN_LIMIT: Final = 256
 _COUNT_START: Final = b'{"input":{"invokeModel":{"body":"'
 _COUNT_END: Final = b'"}}}'
 
@@ -39,13 +42,13 @@ def invoked(members: Members, headers: RawHeaders) -> bytes:
     """The body of InvokeModel. Betas of the body come first, then those of the headers."""
     changes = _elsewhere(members)
     added = _added(members)
-    listed = _listed(members)
-    if listed is not None:
-        betas = _together([*listed, *_named(headers)])
-        if _BETA_MEMBER not in members:
-            if betas:
-                added.append((_BETA_MEMBER, _encode(betas)))
-        elif betas != listed or not betas:
+    named = _named(headers)
+    if _BETA_MEMBER not in members:
+        if named:
+            added.append((_BETA_MEMBER, _encode(named)))
+    elif (listed := _listed(members)) is not None:
+        betas = _together((*listed, *named))
+        if betas != listed or not betas:
             changes[_BETA_MEMBER] = _encode(betas) if betas else None
     return members.edited(changes, added)
 
@@ -55,7 +58,7 @@ def counted(members: Members, headers: RawHeaders) -> bytes:
     and the `max_tokens` that an InvokeModel must have and a count need not."""
     changes = _elsewhere(members)
     added = _added(members)
-    betas = _together(_named(headers), only=COUNTED_BETAS)
+    betas = [name for name in _named(headers) if name in COUNTED_BETAS]
     if _BETA_MEMBER in members:
         changes[_BETA_MEMBER] = _encode(betas) if betas else None
     elif betas:
@@ -85,24 +88,34 @@ def _added(members: Members) -> list[tuple[str, bytes]]:
 
 def _listed(members: Members) -> list[str] | None:
     """The body's own betas; None for a member of another form, for which the upstream has its words."""
-    if _BETA_MEMBER not in members:
-        return []
     try:
         return _names_of(members.raw(_BETA_MEMBER))
     except (ValueError, RecursionError):
         return None
 
 
-def _named(headers: RawHeaders) -> Iterable[str]:
-    for name, value in headers:
-        if name.lower() == _BETA_HEADER:
-            yield from value.decode("utf-8", "replace").split(",")
+def _named(headers: RawHeaders) -> list[str]:
+    """The betas of the headers."""
+    length = len(_BETA_HEADER)
+    values = [value for name, value in headers if len(name) == length and name.lower() == _BETA_HEADER]
+    if not values:
+        return []
+    listed = values[0] if len(values) == 1 else b",".join(values)
+    return list(_known(listed) if len(listed) <= _LONGEST_KNOWN else _split(listed))
 
 
-def _together(names: Iterable[str], *, only: Collection[str] | None = None) -> list[str]:
+def _split(listed: bytes) -> list[str]:
+    return _together(listed.decode("utf-8", "replace").split(","))
+
+
+_known: Final = lru_cache(_KNOWN_LIMIT)(_split)
+"""A client names the same ones with every request."""
+
+
+def _together(names: Iterable[str]) -> list[str]:
     """Each once, trimmed, without that of the tags."""
     trimmed = dict.fromkeys(name.strip() for name in names)
-    return [name for name in trimmed if name and name != tags.BETA and (only is None or name in only)]
+    return [name for name in trimmed if name and name != tags.BETA]
 
 
 def _budget(members: Members) -> int:
