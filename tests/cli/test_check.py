@@ -109,6 +109,11 @@ def test_a_key_that_is_not_known(upstream: AnthropicUpstream, tmp_path: Path) ->
     assert "spec.anthropic.apiKeySecretRef (Secret claude/anthropic key value)" in call["wayOut"]
     assert binding["modelsNotTried"] == [SONNET], "the next would be refused as well"
     assert len(upstream.requests) == 1
+    told = running.run("check", directory)
+    assert (
+        "error: claude/anthropic claude-haiku-5-5: 401 authentication_error: invalid x-api-key [masked]" in told.stdout
+    )
+    assert API_KEY not in told.stdout + told.stderr
 
 
 def test_a_model_that_is_not_there(upstream: AnthropicUpstream, tmp_path: Path) -> None:
@@ -191,6 +196,18 @@ def test_a_forward_proxy_that_says_no(upstream: AnthropicUpstream, tmp_path: Pat
     assert call["reason"] == "ForwardProxy"
     assert call["message"] == "the forward proxy answered CONNECT with 403"
     assert "must allow CONNECT to claude.corp.example" in call["wayOut"]
+
+
+@pytest.mark.parametrize("proxy", ["http://proxy.invalid:3128", "nobody"])
+def test_a_forward_proxy_that_is_not_there(tmp_path: Path, proxy: str) -> None:
+    if proxy == "nobody":
+        with socket.create_server(("127.0.0.1", 0)) as server:
+            proxy = f"http://127.0.0.1:{server.getsockname()[1]}"
+    egress = {"allowLoopback": True, "proxyURL": proxy}
+    directory = write(tmp_path, manifests.binding("anthropic", "https://claude.corp.example"), egress=egress)
+    call = first_call(check(directory, code=1))
+    assert call["reason"] == "ForwardProxyUnreachable"
+    assert call["wayOut"].startswith("the forward proxy of spec.egress.proxyURL in the GatewayDeployment cannot be")
 
 
 def test_an_answer_that_does_not_come(upstream: AnthropicUpstream, tmp_path: Path) -> None:

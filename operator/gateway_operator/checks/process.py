@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import importlib.util
 import json
 import signal
 import sys
@@ -34,6 +35,11 @@ class Wanted:
 async def run(plan: Plan, wanted: Wanted, take: Callable[[Mapping[str, Any]], None]) -> None:
     """Gives each line to `take` as it comes. What is written down, credentials too, lies in a directory that only this
     user may read, and is gone at the end. Raises CheckError, bundle.BundleError, OSError."""
+    if importlib.util.find_spec("gateway_proxy") is None:
+        raise CheckError(
+            "the data plane is not installed beside this command, as in the operator's image: run the command where "
+            "the whole package is, or claude-gateway-proxy --check in a pod of the gateway"
+        )
     # Else the directory would stay behind: as after Ctrl-C, the task is cancelled and clears up.
     task = asyncio.current_task()
     assert task is not None, "a coroutine runs in one"

@@ -63,7 +63,8 @@ async def probe(client: UpstreamClient, *, kind: Kind, model: str, seconds: floa
     except StreamedError as error:
         return ended(error.head.status, "Status", answers.said(error.head, error.body), answers.request_id(error.head))
     except UpstreamError as error:
-        return ended(0, _reason(error), answers.Said("", str(error)))
+        proxied = client.pool.route.proxy is not None
+        return ended(0, _reason(error, proxied=proxied), answers.Said("", str(error)))
     request_id = answers.request_id(head)
     if head.status != 200:
         return ended(head.status, "Status", answers.said(head, body), request_id)
@@ -124,19 +125,21 @@ def _is_answer(kind: Kind, body: bytes) -> bool:
     return isinstance(value.get("input_tokens"), int) if kind == "CountTokens" else value.get("type") == "message"
 
 
-def _reason(error: UpstreamError) -> str:
-    """Finer than what metrics count: for a person who has to mend it."""
+def _reason(error: UpstreamError, *, proxied: bool) -> str:
+    """Finer than what metrics count: for a person who has to mend it. `proxied`: connections go to a forward proxy."""
     if type(error) is not ConnectError:
         return error.reason
+    cause = error.__cause__
     if "forward proxy" in str(error):
         return "ForwardProxy"
-    cause = error.__cause__
-    if isinstance(cause, socket.gaierror):
-        return "NameNotFound"
     if isinstance(cause, ssl.SSLCertVerificationError | ssl.CertificateError):
         return "CertificateUntrusted"
     if isinstance(cause, ssl.SSLError):
         return "TLS"
+    if proxied and isinstance(cause, OSError):
+        return "ForwardProxyUnreachable"
+    if isinstance(cause, socket.gaierror):
+        return "NameNotFound"
     if isinstance(cause, ConnectionRefusedError):
         return "ConnectionRefused"
     return error.reason

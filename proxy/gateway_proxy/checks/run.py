@@ -30,7 +30,7 @@ EXIT_UNREADABLE: Final = 2
 _OF_THE_WHOLE_UPSTREAM: Final = frozenset(
     {
         *("Connect", "ConnectTimeout", "ConnectionRefused", "NameNotFound", "TLS", "CertificateUntrusted"),
-        *("ForwardProxy", "AddressRefused", "Credential", "Timeout"),
+        *("ForwardProxy", "ForwardProxyUnreachable", "AddressRefused", "Credential", "Timeout"),
     }
 )
 """Reasons for which the next model would fail as well."""
