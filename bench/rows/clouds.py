@@ -10,13 +10,13 @@ from typing import Any
 from bench import configuration, payloads
 from bench.bench import Bench
 from bench.processes import MeasurementError
-from bench.providers import ANTHROPIC, VERTEX_AI
+from bench.providers import ANTHROPIC, BEDROCK, VERTEX_AI
 from bench.report import Result
 from bench.rounds import cpu, doubts, measured, microseconds, rate, requests_round, streams_round, typical_rate
 from bench.subjects import Subject
 from bench.turns import Turns, by_turns
 
-CLOUDS = (VERTEX_AI,)
+CLOUDS = (BEDROCK, VERTEX_AI)
 MARK_RATE = 0.75
 MARK_CPU = 1.8
 EVENTS = 50

@@ -8,6 +8,7 @@ RawHeaders = tuple[tuple[bytes, bytes], ...]
 
 _HEADER = "anthropic-beta"
 _RAW_HEADER = _HEADER.encode()
+_LENGTH = len(_RAW_HEADER)
 
 
 def names(headers: CIMultiDictProxy[str]) -> Iterator[str]:
@@ -20,7 +21,7 @@ def without(headers: RawHeaders, unwanted: Collection[bytes]) -> RawHeaders:
     """The headers without those betas: their names cut out, the rest byte for byte; a header that listed nothing else
     goes as a whole."""
     for name, value in headers:
-        if name.lower() == _RAW_HEADER and any(beta in value for beta in unwanted):
+        if len(name) == _LENGTH and name.lower() == _RAW_HEADER and any(beta in value for beta in unwanted):
             return tuple(_remaining(headers, unwanted))
     return headers
 

@@ -154,7 +154,8 @@ class Router:
         cut = route.client.filters.of(call.canonical)
         if cut is not None:
             members, headers = cut.apply(call.members, call.headers)
-            call = call._replace(members=members, headers=headers)
+            if members is not call.members or headers is not call.headers:
+                call = call._replace(members=members, headers=headers)
         occupancy = route.standing.binding.occupancy
         occupancy.open += 1
         try:
