@@ -164,11 +164,15 @@ _making = threading.Lock()
 
 @cache
 def _session() -> Any:
-    """One for the process: it keeps what it has read of botocore's data, 8 MB."""
+    """One for the process: it keeps what it has read of botocore's data, 8 MB. A first client makes it read that now:
+    parsing the endpoints holds the interpreter, and with it the event loop, for 40 ms."""
+    from botocore import UNSIGNED
+    from botocore.config import Config
     from botocore.session import Session
 
     session = Session()
     session.set_config_variable("sts_regional_endpoints", "regional")
+    session.create_client("sts", region_name="us-east-1", config=Config(signature_version=UNSIGNED))
     return session
 
 

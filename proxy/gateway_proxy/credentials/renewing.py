@@ -135,9 +135,10 @@ class Renewing(Generic[T]):
         raise CredentialError(self._failure or f"{self.what}: it expired as soon as it was there")
 
     def refused(self) -> None:
-        """The upstream says that the value is no good: a new one is fetched, unless this one is new. It serves on
-        meanwhile, for upstreams refuse for other reasons too."""
-        if self._failure is None and self._clock() - self._fetched_at >= _REFUSED_SECONDS:
+        """The upstream says that the value is no good: a new one is fetched, unless this one is new or all there will
+        ever be. It serves on meanwhile, for upstreams refuse for other reasons too."""
+        renews = self.expires_at is not None and self._failure is None
+        if renews and self._clock() - self._fetched_at >= _REFUSED_SECONDS:
             self._begin()
 
     def _begin(self) -> asyncio.Task[None]:
@@ -177,7 +178,7 @@ class Renewing(Generic[T]):
             left = fetched.expires_at - now
             self._later(max(left - AHEAD_SECONDS, left * 0.75))
         log.info(
-            "upstream %s: %s is there%s%s",
+            "upstream %s: %s: fetched%s%s",
             self.upstream,
             self.what,
             " again" if again else "",

@@ -97,6 +97,8 @@ async def test_a_value_that_never_expires_is_fetched_once() -> None:
     source.ahead = 1e9
     assert source.renewing.current == "token 1"
     assert source.renewing.expires_at is None
+    source.renewing.refused()
+    assert source.renewing._task is None
 
 
 async def test_the_old_value_serves_while_renewals_fail_until_it_has_expired(
