@@ -56,6 +56,9 @@ MOVES_ON: dict[str, list[Step]] = {
     "Throttling": [error_answer(429, "ThrottlingException", "Too many requests")],
     "ModelNotReady": [error_answer(429, "ModelNotReadyException", "not ready")],
     "ServiceQuotaExceeded": [error_answer(400, "ServiceQuotaExceededException", "the quota of the account")],
+    "RequestExpired": [error_answer(400, "RequestExpired", "Signature expired")],
+    "ExpiredToken": [error_answer(400, "ExpiredTokenException", "The security token included is expired")],
+    "NotAuthorized": [error_answer(400, "NotAuthorized", ACCOUNT)],
     "ModelTimeout": [error_answer(408, "ModelTimeoutException", "too slow")],
     "ModelError": [error_answer(424, "ModelErrorException", "the model failed")],
     "InternalServer": [error_answer(500, "InternalServerException", "broken")],
@@ -113,6 +116,15 @@ def test_what_is_the_request_s_own_fault_is_final(
     answer = gateway.messages(STREAMED)
     assert (answer.status, answer.error[0]) == (400, "invalid_request_error")
     assert upstream.requests == []
+
+
+def test_a_credential_that_is_refused_with_400_is_no_fault_of_the_request(
+    gateway: Gateway, bedrock: BedrockStandIn
+) -> None:
+    bedrock.script(error_answer(400, "RequestExpired", f"Signature expired for {ACCOUNT}"))
+    answer = gateway.messages(BODY)
+    assert (answer.status, answer.error[0]) == (403, "permission_error")
+    assert "arn:" not in answer.body.decode()
 
 
 def test_an_exception_as_the_first_frame_is_the_answer_s_status(gateway: Gateway, bedrock: BedrockStandIn) -> None:

@@ -6,12 +6,31 @@ from gateway_config.contract import Upstream
 from gateway_proxy.credentials.renewing import Renewing
 from gateway_proxy.credentials.sigv4 import FrozenAWS, signed_headers
 from gateway_proxy.providers.client import Call
+from gateway_proxy.providers.cloud_errors import told
 from gateway_proxy.providers.cloud_messages_api import CloudMessagesAPIUpstream
 from gateway_proxy.providers.messages_api import FixedLine
+from gateway_proxy.upstream.head import ResponseHead
 from gateway_proxy.upstream.pool import Pool
 
 _JSON: Final = (b"content-type", b"application/json")
 """Sent by the gateway itself: a client's own may hold what cannot be signed."""
+_REFUSALS: Final = frozenset(
+    {
+        "accessdeniedexception",
+        "expiredtoken",
+        "expiredtokenexception",
+        "incompletesignature",
+        "incompletesignatureexception",
+        "invalidclienttokenid",
+        "invalidsignatureexception",
+        "notauthorized",
+        "optinrequired",
+        "requestexpired",
+        "unrecognizedclientexception",
+    }
+)
+"""What AWS says of the gateway's credential, with status 400 too (Bedrock user guide, "Troubleshooting Amazon Bedrock
+API Error Codes")."""
 
 
 class AWSUpstream(CloudMessagesAPIUpstream):
@@ -64,3 +83,13 @@ class AWSUpstream(CloudMessagesAPIUpstream):
             service=self.service,
         )
         return b"\r\n".join([name + b": " + value for name, value in added])
+
+    def fails_over(self, call: Call, head: ResponseHead, body: bytes | None) -> bool:
+        return super().fails_over(call, head, body) or (
+            head.status == 400 and told(head, body or b"").code in _REFUSALS
+        )
+
+    def translated(self, call: Call, head: ResponseHead, body: bytes) -> tuple[ResponseHead, bytes]:
+        if head.status == 400 and told(head, body).code in _REFUSALS:
+            head = ResponseHead.answered(403, *head.headers)
+        return super().translated(call, head, body)
