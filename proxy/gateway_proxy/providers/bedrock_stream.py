@@ -38,6 +38,7 @@ _TYPES_LIMIT: Final = 256
 _TYPE_START: Final = b'{"type":"'
 _TYPE: Final = re.compile(rb"[A-Za-z0-9_.-]{1,64}\Z")
 _UNTYPED: Final = b"data: "
+_EVENT_END: Final = b"\n\n"
 _LINE_ENDS: Final = bytes.maketrans(b"\r\n", b"  ")
 _ERROR_EVENT: Final = b"event: error\ndata: "
 
@@ -97,16 +98,16 @@ class BedrockStream:
 
     def feed(self, payload: bytes) -> bytes:
         frames = self._frames
-        events: list[bytes] = []
+        events: list[bytes] = []  # each in three parts: copied once, with all others
         try:
             for headers, content in frames.feed(payload):
                 kind = _kinds[headers]
                 if kind == _EVENT:
-                    event = _event(content)
-                    if event.startswith(_ERROR_EVENT):
-                        self.error = self._told(event[len(_ERROR_EVENT) : -2])
+                    start, data = _event(content)
+                    if start == _ERROR_EVENT:
+                        self.error = self._told(data)
                         break
-                    events.append(event)
+                    events += (start, data, _EVENT_END)
                 elif kind == _FAILURE:
                     self.error = self._failed(parse_headers(headers), content)
                     break
@@ -114,7 +115,7 @@ class BedrockStream:
                 self.error = frames.error
         except ProtocolError as error:
             self.error = error
-        return events[0] if len(events) == 1 else b"".join(events)
+        return b"".join(events)
 
     def end(self) -> bytes:
         if self._frames.partial:
@@ -142,8 +143,8 @@ class BedrockStream:
         return StreamedError(head, body, in_band=lambda: self._translated(head, body)[1])
 
 
-def _event(content: bytes) -> bytes:
-    """Raises ProtocolError."""
+def _event(content: bytes) -> tuple[bytes, bytes]:
+    """What an event begins with, and its data. Raises ProtocolError."""
     try:
         data = _chunk_of(content).bytes
     except (ValueError, RecursionError):
@@ -154,7 +155,7 @@ def _event(content: bytes) -> bytes:
     if b"\n" in data or b"\r" in data:
         # In JSON they stand between members alone, and a line of data cannot hold them.
         data = data.translate(_LINE_ENDS)
-    return start + data + b"\n\n"
+    return start, data
 
 
 def _parsed_start(data: bytes) -> bytes:

@@ -19,6 +19,8 @@ PAYLOAD_LIMIT: Final = 24 * 1024 * 1024
 
 _PRELUDE: Final = Struct(">III")
 _CHECKSUM: Final = Struct(">I")
+_checksum_at = _CHECKSUM.unpack_from
+_BEGINNINGS_LIMIT: Final = 1024
 _AROUND: Final = _PRELUDE.size + _CHECKSUM.size
 """Bytes of a frame that has neither headers nor payload."""
 
@@ -60,20 +62,19 @@ class FrameReader:
         position, length = 0, len(data)
         needed = _PRELUDE.size
         while length - position >= _PRELUDE.size:
-            size, headers_size, checksum = _PRELUDE.unpack_from(data, position)
-            checked = crc32(data[position : position + 8])
-            if checked != checksum:
-                return self._refused(frames, "the checksum of a frame's beginning is wrong")
-            payload_size = size - headers_size - _AROUND
-            if payload_size < 0 or headers_size > HEADERS_LIMIT or payload_size > PAYLOAD_LIMIT:
-                return self._refused(frames, "a frame's lengths are impossible")
+            try:
+                size, before_payload = _beginnings[data[position : position + _PRELUDE.size]]
+            except ProtocolError as error:
+                self.error = error
+                return frames
             end = position + size
             if end > length:
                 needed = size
                 break
-            if crc32(data[position + 8 : end - 4], checked) != _CHECKSUM.unpack_from(data, end - 4)[0]:
-                return self._refused(frames, "a frame's checksum is wrong")
-            payload = position + _PRELUDE.size + headers_size
+            if crc32(data[position : end - 4]) != _checksum_at(data, end - 4)[0]:
+                self.error = _nonsense("a frame's checksum is wrong")
+                return frames
+            payload = position + before_payload
             frames.append((data[position + _PRELUDE.size : payload], data[payload : end - 4]))
             position = end
         if position < length:
@@ -81,9 +82,28 @@ class FrameReader:
             self._needed = needed
         return frames
 
-    def _refused(self, frames: list[tuple[bytes, bytes]], what: str) -> list[tuple[bytes, bytes]]:
-        self.error = ProtocolError(f"an event stream that makes no sense: {what}")
-        return frames
+
+class _Beginnings(dict[bytes, tuple[int, int]]):
+    """A frame's first twelve bytes → its size, and the bytes before its payload. Bounded. Raises ProtocolError."""
+
+    def __missing__(self, raw: bytes) -> tuple[int, int]:
+        size, headers_size, checksum = _PRELUDE.unpack(raw)
+        if crc32(raw[:8]) != checksum:
+            raise _nonsense("the checksum of a frame's beginning is wrong")
+        payload_size = size - headers_size - _AROUND
+        if payload_size < 0 or headers_size > HEADERS_LIMIT or payload_size > PAYLOAD_LIMIT:
+            raise _nonsense("a frame's lengths are impossible")
+        told = size, _PRELUDE.size + headers_size
+        if len(self) < _BEGINNINGS_LIMIT:
+            self[raw] = told
+        return told
+
+
+_beginnings = _Beginnings()
+
+
+def _nonsense(what: str) -> ProtocolError:
+    return ProtocolError(f"an event stream that makes no sense: {what}")
 
 
 def parse_headers(raw: bytes) -> Mapping[str, HeaderValue]:
@@ -100,7 +120,7 @@ def parse_headers(raw: bytes) -> Mapping[str, HeaderValue]:
                 raise ValueError("cut off, or there twice")
             headers[name] = value
     except (IndexError, ValueError, StructError):
-        raise ProtocolError("an event stream that makes no sense: a frame's headers are malformed") from None
+        raise _nonsense("a frame's headers are malformed") from None
     return headers
 
 
