@@ -41,7 +41,7 @@ _STATUS_OF_TYPE: Final[Mapping[str, int]] = {
     "overloaded_error": 529,
 }
 
-_NO_RETRY: Final[Mapping[str, str]] = {"x-should-retry": "false"}
+NO_RETRY: Final[Mapping[str, str]] = {"x-should-retry": "false"}
 
 
 class GatewayError(Exception):
@@ -90,7 +90,7 @@ def _error(status: int, message: str, *, reason: str, headers: Mapping[str, str]
 
 def _unauthorized(message: str, *, reason: str) -> GatewayError:
     """Clients that are not told otherwise ask again for minutes."""
-    return _error(401, message, reason=reason, headers=_NO_RETRY)
+    return _error(401, message, reason=reason, headers=NO_RETRY)
 
 
 # --- who calls -------------------------------------------------------------------------------------------------------
@@ -334,7 +334,7 @@ def content_encoding_refused() -> GatewayError:
     )
 
 
-# --- the gateway's and the upstreams' state --------------------------------------------------------------------------
+# --- the gateway's state ---------------------------------------------------------------------------------------------
 
 
 def too_busy(retry_after_seconds: int = 1) -> GatewayError:
@@ -367,46 +367,6 @@ def _limited(limit: str, retry_after_seconds: int, *, reason: str) -> GatewayErr
         reason=reason,
         headers={"retry-after": str(retry_after_seconds)},
     )
-
-
-def overloaded(headers: Mapping[str, str] | None = None) -> GatewayError:
-    return _error(529, "the upstream is at capacity: try again shortly", reason="Overloaded", headers=headers)
-
-
-def upstreams_full() -> GatewayError:
-    return _error(
-        529,
-        "the upstreams have as many requests open as they may: try again shortly",
-        reason="UpstreamsFull",
-        headers={"retry-after": "1"},
-    )
-
-
-def all_upstreams_failed(attempted: int) -> GatewayError:
-    return _error(502, f"all upstreams failed ({attempted} attempted)", reason="UpstreamsFailed")
-
-
-def tokens_not_counted() -> GatewayError:
-    """Clients that are told so count by themselves; a guess of ours they would believe."""
-    return _error(
-        501,
-        "count_tokens is not available on this gateway's upstreams for this model",
-        reason="TokensNotCounted",
-        headers=_NO_RETRY,
-    )
-
-
-def upstream_broke_off() -> GatewayError:
-    """For a stream that ended before its message did."""
-    return _error(502, "the upstream broke off in the middle of its answer: try again", reason="UpstreamBrokeOff")
-
-
-def upstream_silent(seconds: float) -> GatewayError:
-    return _error(502, f"the upstream sent nothing for {seconds:g} s: try again", reason="UpstreamSilent")
-
-
-def upstream_broke_protocol() -> GatewayError:
-    return _error(502, "the upstream's answer could not be read: try again", reason="UpstreamProtocol")
 
 
 def not_ready() -> GatewayError:

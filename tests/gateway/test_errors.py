@@ -89,12 +89,6 @@ def test_whatever_an_upstream_says_the_client_gets_an_envelope(
     assert gateway.messages(BODY).status == 200, "the next request is not touched by it"
 
 
-def test_a_10_mb_refusal_passes_whole(gateway: Gateway, upstream: AnthropicUpstream) -> None:
-    upstream.script(framing.whole(400, b"x" * 10_000_000, [("content-type", "text/plain")]))
-    answer = gateway.messages(BODY)
-    assert (answer.status, len(answer.body)) == (400, 10_000_000)
-
-
 def test_a_refusal_in_the_middle_of_the_body_is_read(gateway: Gateway, upstream: AnthropicUpstream) -> None:
     """A server may answer at the head; what it says is the answer, although the body is not yet sent."""
     upstream.answers_early = True

@@ -27,7 +27,7 @@ class OnePool:
         self.status = 200
         self.route = Route(Origin.of("http://127.0.0.1:1"))
 
-    async def exchange(self, head: bytes, body: bytes, *, timeouts: Timeouts) -> Exchange:
+    async def exchange(self, head: bytes, body: bytes, *, timeouts: Timeouts, packed: bool) -> Exchange:
         return cast("Exchange", SimpleNamespace(head=ResponseHead.answered(self.status)))
 
 

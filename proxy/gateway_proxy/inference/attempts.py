@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from gateway_proxy import errors
+from gateway_proxy.inference import failure_answers
 from gateway_proxy.policy.effective import Route
 from gateway_proxy.upstream.exchange import Exchange
 from gateway_proxy.upstream.head import ResponseHead
@@ -15,7 +15,7 @@ _CAPACITY: Final = frozenset({503, 529})
 class Answer:
     """The answer that goes to the client. Whoever holds one closes it."""
 
-    __slots__ = ("_open", "body", "events", "exchange", "head", "route", "silent")
+    __slots__ = ("_open", "body", "events", "exchange", "head", "route", "silent", "told")
 
     def __init__(
         self, route: Route, exchange: Exchange, head: ResponseHead, body: bytes | None, *, events: bool, silent: bool
@@ -30,6 +30,8 @@ class Answer:
         """Whether it is a stream of plain server-sent events."""
         self.silent = silent
         """Whether such a stream has been silent since its head."""
+        self.told = False
+        """Whether head and body are as its provider has them for the client."""
 
     def close(self) -> None:
         """Ends the exchange unless it is over, and leaves the upstream; the body stays."""
@@ -116,12 +118,12 @@ class Failures:
             return self._kept[429]
         if self._full:
             # It will have room soon, whatever the others said: that is what the client can act on.
-            raise errors.upstreams_full()
+            raise failure_answers.upstreams_full()
         for status in (401, 404, 501):
             if status in self._kept:
                 return self._kept[status]
         if self._not_counted:
-            raise errors.tokens_not_counted()
+            raise failure_answers.tokens_not_counted()
         if self._capacity is not None:
-            raise errors.overloaded(self._capacity)
-        raise errors.all_upstreams_failed(self._attempts)
+            raise failure_answers.overloaded(self._capacity)
+        raise failure_answers.all_upstreams_failed(self._attempts)

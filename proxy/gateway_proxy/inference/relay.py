@@ -8,7 +8,7 @@ from typing import Final, Protocol
 from gateway_proxy import errors
 from gateway_proxy.client_request import ClientRequest
 from gateway_proxy.errors import GatewayError
-from gateway_proxy.inference import sse
+from gateway_proxy.inference import failure_answers, sse
 from gateway_proxy.timeouts import Timeouts
 from gateway_proxy.upstream.errors import IdleTimeoutError, ProtocolError, StreamedError, UpstreamError
 from gateway_proxy.upstream.exchange import Exchange, Spans
@@ -108,7 +108,7 @@ class EventRelay(_Relay):
     """A stream of server-sent events. What is sent ends at an event's border whenever possible, so that an error or
     a ping of our own can stand there."""
 
-    __slots__ = ("_at_border", "_held", "_meter", "_quiet_since", "_seam", "_spoke", "_state")
+    __slots__ = ("_at_border", "_held", "_meter", "_quiet_since", "_seam", "_spoke", "_spoke_at", "_state")
 
     def __init__(self, request: ClientRequest, exchange: Exchange, meter: Meter, *, timeouts: Timeouts) -> None:
         super().__init__(request, exchange, timeouts=timeouts)
@@ -117,7 +117,7 @@ class EventRelay(_Relay):
         self._seam = b""
         self._at_border = True
         self._spoke = True
-        self._quiet_since = 0.0
+        self._quiet_since = self._spoke_at = 0.0
         self._state = sse.StreamState()
 
     async def run(self, status: int, lines: list[bytes], *, ping: bool) -> None:
@@ -130,7 +130,6 @@ class EventRelay(_Relay):
     def packet(self, data: bytes, spans: Spans, border: int) -> None:
         if self.outcome:
             return
-        self._spoke = True
         if border == len(data) and not self._held and self._at_border and self._chunked and data.endswith(b"\n\n\r\n"):
             transport = self._connection.transport
             if transport is not None:
@@ -143,6 +142,7 @@ class EventRelay(_Relay):
         else:
             events = self._recut(b"".join([data[start:end] for start, end in spans]))
         if events:
+            self._spoke = True
             self._meter.feed(events)
             if b"message_stop" in events or b"error" in events:
                 self._state.observe(events)
@@ -155,7 +155,7 @@ class EventRelay(_Relay):
                 self._send(bytes(self._held))
             self._finish("completed" if self._state.stop else "upstream_error")
         else:
-            self._break_off(errors.upstream_broke_off(), "upstream_broke_off")
+            self._break_off(failure_answers.upstream_broke_off(), "upstream_broke_off")
 
     def failed(self, error: UpstreamError) -> None:
         if self.outcome:
@@ -164,13 +164,13 @@ class EventRelay(_Relay):
             # The message was whole: what else went wrong is no longer the client's concern.
             self._finish("completed" if self._state.stop else "upstream_error")
         elif isinstance(error, IdleTimeoutError):
-            self._break_off(errors.upstream_silent(error.seconds), "upstream_silent")
+            self._break_off(failure_answers.upstream_silent(error.seconds), "upstream_silent")
         elif isinstance(error, ProtocolError):
-            self._break_off(errors.upstream_broke_protocol(), "upstream_broke_off")
+            self._break_off(failure_answers.upstream_broke_protocol(), "upstream_broke_off")
         elif isinstance(error, StreamedError) and error.in_band is not None:
             self._end_in_band(sse.error_event(error.in_band()), "upstream_error")
         else:
-            self._break_off(errors.upstream_broke_off(), "upstream_broke_off")
+            self._break_off(failure_answers.upstream_broke_off(), "upstream_broke_off")
 
     def end_with_error(self, error: GatewayError) -> None:
         """Ends the stream in-band: the gateway is going down."""
@@ -184,10 +184,14 @@ class EventRelay(_Relay):
             return
         if self._stalled(now):
             self._cut("client_stalled")
-        elif self._spoke:
+        elif self._spoke or self._connection.writing_paused:
             self._spoke = False
-            self._quiet_since = now
-        elif now - self._quiet_since >= self._timeouts.ping and self._at_border and not self._connection.writing_paused:
+            self._quiet_since = self._spoke_at = now
+        elif now - self._spoke_at >= self._exchange.idle_seconds:
+            # What trickles in without ever becoming an event is as good as nothing.
+            self.failed(IdleTimeoutError(self._exchange.idle_seconds))
+            self._exchange.abort()
+        elif now - self._quiet_since >= self._timeouts.ping and self._at_border:
             self._quiet_since = now
             self._request.write(self._ping())
 

@@ -9,13 +9,14 @@ from typing import Final
 from gateway_proxy import errors
 from gateway_proxy.client_request import ClientRequest
 from gateway_proxy.identity.principal import Principal
-from gateway_proxy.inference import sse
+from gateway_proxy.inference import bad_answers, sse
 from gateway_proxy.inference.affinity import affinity_key, in_order
 from gateway_proxy.inference.attempts import COOLING_DOWN, FULL, Answer, Decision, Failures
 from gateway_proxy.inference.body import Members
 from gateway_proxy.policy.effective import AllowedModel, Route
 from gateway_proxy.providers.client import Call
 from gateway_proxy.upstream.errors import (
+    BadAnswerError,
     ConnectError,
     CredentialError,
     FirstByteTimeoutError,
@@ -31,12 +32,13 @@ log = logging.getLogger(__name__)
 
 BUFFERED_LIMIT: Final = 1024 * 1024
 """Bytes of an answer that is no stream, held until it is whole: until then another upstream may still answer."""
+BEGINNING: Final = 64 * 1024
+"""Bytes kept of an error, or a number of tokens, that is longer than that."""
 _LOG_SECONDS: Final = 10.0
 """Of each upstream and reason, one line in this time: an upstream that is down fails every request."""
 _UNTIL_REPAIRED: Final = frozenset({"401", "403", RefusedAddressError.reason, CredentialError.reason})
 """Failures that last until an administrator acts."""
 _NAMES_NO_HEADER: Final = ("keep-alive", "close")
-_EVENT_STREAM: Final = b"text/event-stream"
 
 
 class Router:
@@ -128,7 +130,7 @@ class Router:
                 raise
             head = answer.head
             fails = head.status >= 400 and route.client.fails_over(call, head, answer.body)
-            if answer.body is not None and (head.status >= 400 or call.counts):
+            if answer.body is not None and head.status >= 400 and not answer.told:
                 answer.head, answer.body = route.client.translated(call, head, answer.body)
             if not fails:
                 if standing.failures and metered and standing.succeeded(era):
@@ -160,7 +162,11 @@ class Router:
         occupancy.open += 1
         try:
             exchange = await route.client.send(call, route.model)
-            return _ready(route, exchange, stream=call.stream) or await self._prepared(route, exchange, call)
+            answer = _ready(route, exchange, stream=call.stream) or await self._prepared(route, exchange, call)
+            if call.counts and answer.body is not None and answer.head.status < 400:
+                answer.head, answer.body = route.client.translated(call, answer.head, answer.body)
+                answer.told = True
+            return answer if answer.events else bad_answers.checked(answer)
         except BaseException:
             occupancy.open -= 1
             raise
@@ -210,38 +216,43 @@ class Router:
             head = exchange.head
             if head is None:
                 raise ProtocolError("no response head")
-            if head.status == 200 and _is_plain_events(head):
-                silent = await self._first_event(exchange)
-                if not silent and exchange.whole(0) is not None:
-                    raise ProtocolError("an event stream that ended without an event")
+            if head.status == 200 and bad_answers.is_events(head):
+                silent = not await self._first_event(exchange)
                 if exchange.head is head:
-                    error = sse.leading_error(exchange.held())
+                    held = exchange.held()
+                    if not silent:
+                        bad_answers.check_events(held)
+                    error = None if silent else sse.leading_error(held)
                     if error is None:
                         return Answer(route, exchange, head, None, events=True, silent=silent)
                     exchange.abort()
                     return Answer(route, exchange, _head_of(error), error, events=False, silent=False)
                 head = exchange.head or head  # the first thing that came was an error
-            if head.status == 200 and call.stream:
-                return Answer(route, exchange, head, None, events=False, silent=False)
+            exchange.least_bytes = bad_answers.LEAST_BYTES
             body = await exchange.read(BUFFERED_LIMIT)
-            if body is None and head.status >= 400 and route.client.fails_over(call, head, None):
+            head = exchange.head or head
+            if body is None and (head.status >= 400 or call.counts):
+                body = exchange.held()[:BEGINNING]
                 exchange.abort()
-                body = b""
             return Answer(route, exchange, head, body, events=False, silent=False)
         except BaseException:
             exchange.abort()
             raise
 
     async def _first_event(self, exchange: Exchange) -> bool:
-        """Waits for the stream's first byte, at most until a ping is due; whether it was silent that long."""
-        if exchange.has_payload:
-            return False
+        """Waits for the stream's first event, at most until a ping is due; whether it is there. Of a long one, the
+        beginning is enough. Raises UpstreamError."""
+        if bad_answers.says_something(exchange.held()):
+            return True
         try:
             async with asyncio.timeout(self._ping_seconds):
-                await exchange.first_payload()
+                while exchange.error is not None or not exchange.complete:
+                    await exchange.more()
+                    if bad_answers.says_something(exchange.held()):
+                        break
         except TimeoutError:
-            return True
-        return False
+            return False
+        return True
 
     def _tell(self, route: Route, reason: str, what: str, request: ClientRequest) -> None:
         now = time.monotonic()
@@ -269,7 +280,7 @@ class Router:
 def _ready(route: Route, exchange: Exchange, *, stream: bool) -> Answer | None:
     """An answer that came whole with its head, as short ones do; None where something must be waited for."""
     head = exchange.head
-    if head is None or stream or _is_plain_events(head):
+    if head is None or stream or bad_answers.is_events(head):
         return None
     body = exchange.whole(BUFFERED_LIMIT)
     return Answer(route, exchange, head, body, events=False, silent=False) if body is not None else None
@@ -295,14 +306,6 @@ def _tell_recovered(route: Route) -> None:
 def _head_of(error: bytes) -> ResponseHead:
     """The head that an error would have come with, had the upstream known it before it began a stream."""
     return ResponseHead.answered(errors.status_of_envelope(error))
-
-
-def _is_plain_events(head: ResponseHead) -> bool:
-    content_type = head.get(b"content-type")
-    if content_type is None or not content_type.lower().startswith(_EVENT_STREAM):
-        return False
-    encoding = head.get(b"content-encoding")
-    return encoding is None or encoding.lower() == b"identity"
 
 
 def _target(request: ClientRequest) -> bytes:
@@ -341,6 +344,6 @@ def _label(error: UpstreamError) -> str:
         return error.reason if isinstance(error, RefusedAddressError) else "Connect"
     if isinstance(error, ProtocolError):
         return "Protocol"
-    if isinstance(error, CredentialError):
+    if isinstance(error, BadAnswerError | CredentialError):
         return error.reason
     return "Timeout" if isinstance(error, FirstByteTimeoutError) else "Reset"

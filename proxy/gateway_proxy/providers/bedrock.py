@@ -14,6 +14,7 @@ from gateway_config.contract import Upstream
 from gateway_proxy import errors
 from gateway_proxy.credentials.renewing import Renewing
 from gateway_proxy.credentials.sigv4 import FrozenAWS
+from gateway_proxy.inference import failure_answers
 from gateway_proxy.providers import bedrock_body
 from gateway_proxy.providers.aws import AWSUpstream
 from gateway_proxy.providers.bedrock_stream import BedrockStream
@@ -110,7 +111,7 @@ class BedrockUpstream(AWSUpstream):
                 log.warning("upstream %s: it answered with something else than a number of tokens", self.name)
             else:
                 return ResponseHead.answered(200, *_ids(head)), b'{"input_tokens":%d}' % count
-        error = errors.tokens_not_counted()
+        error = failure_answers.tokens_not_counted()
         headers = [(name.encode(), value.encode()) for name, value in error.headers.items()]
         return ResponseHead.answered(error.status, *headers, *_ids(head)), errors.envelope(error, call.request_id)
 

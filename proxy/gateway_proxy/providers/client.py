@@ -10,6 +10,7 @@ from gateway_proxy.credentials.renewing import Renewing
 from gateway_proxy.identity.principal import Principal
 from gateway_proxy.inference.body import Members
 from gateway_proxy.inference.filters import Filters
+from gateway_proxy.providers import told_errors
 from gateway_proxy.upstream.exchange import Exchange
 from gateway_proxy.upstream.head import ResponseHead
 from gateway_proxy.upstream.pool import Pool
@@ -91,5 +92,6 @@ class UpstreamClient(ABC):
         return status >= 500 or status in _OF_THE_UPSTREAM
 
     def translated(self, call: Call, head: ResponseHead, body: bytes) -> tuple[ResponseHead, bytes]:
-        """An answer of status 400 or above, or a number of tokens, as the client gets it."""
-        return head, body
+        """An answer of status 400 or above, or a number of tokens, as the client gets it. `body`: of an answer that is
+        longer than anything a client could read, the beginning."""
+        return told_errors.readable(self.name, call.request_id, head, body)

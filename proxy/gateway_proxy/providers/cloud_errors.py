@@ -8,7 +8,6 @@ beside the request's id and the one that the upstream gave it.
 """
 
 import json
-import logging
 import re
 from typing import Any, Final, NamedTuple
 
@@ -16,26 +15,16 @@ import msgspec
 
 from gateway_proxy import errors
 from gateway_proxy.errors import GatewayError
+from gateway_proxy.inference import failure_answers
+from gateway_proxy.providers import told_errors
 from gateway_proxy.providers.client import Call
 from gateway_proxy.providers.cloud_names import Names
 from gateway_proxy.upstream.head import ResponseHead
 
-log = logging.getLogger(__name__)
-
 _READ_BYTES: Final = 64 * 1024
 """Of an error's body; what is longer is no error that these rules know."""
-_LOGGED_BYTES: Final = 7000
 _MESSAGE_CHARACTERS: Final = 16 * 1024
 
-_KEPT: Final = (b"retry-after", b"x-should-retry", b"request-id", b"x-amzn-requestid")
-_REQUEST_IDS: Final = (
-    b"x-amzn-requestid",
-    b"request-id",
-    b"apim-request-id",
-    b"x-ms-request-id",
-    b"x-request-id",
-    b"x-goog-request-id",
-)
 _NO_RETRY: Final = (b"x-should-retry", b"false")
 
 _PLAIN: Final = frozenset({402, 405, 408, 409, 422, 424, 499})
@@ -127,8 +116,12 @@ def translated(names: Names, call: Call, head: ResponseHead, body: bytes) -> tup
         return head, body
     said = told(head, body)
     error = _error(names, call, head.status, said)
-    _log(names, call, head, body, said, error)
-    kept = [(name, value) for name in _KEPT if (value := head.get(name)) is not None]
+    # What the client is told to the letter need not lie in a log too: a refusal may quote the conversation.
+    whole = said.enveloped and error.message == said.message
+    text = "in the upstream's own words" if whole else told_errors.text_of(body)
+    ids = [said.request_id] if said.request_id else []
+    told_errors.log_error(names.upstream, call.request_id, head, text, told=error.status, ids=ids)
+    kept = told_errors.kept_headers(head)
     if error.status in (401, 403, 501) and head.get(b"x-should-retry") is None:
         kept.append(_NO_RETRY)
     return ResponseHead.answered(error.status, *kept), errors.envelope(error, call.request_id)
@@ -144,7 +137,7 @@ def _error(names: Names, call: Call, status: int, said: Told) -> GatewayError:
     if status == 400:
         return _made(400, _rejection(names.provider, call, said.message))
     if status in _CAPACITY:
-        return errors.overloaded()
+        return failure_answers.overloaded()
     if status in _PLAIN:
         return _made(status, "the upstream failed on this request", kind="api_error")
     if status in _OTHERS:
@@ -182,30 +175,6 @@ def _rejection(provider: str, call: Call, message: str) -> str:
         if pattern.search(text):
             return f"capability_rejected: {token}"
     return "the upstream does not take this request; what it said of it is in the gateway's log"
-
-
-def _log(names: Names, call: Call, head: ResponseHead, body: bytes, said: Told, error: GatewayError) -> None:
-    given = [value.decode("latin-1") for name in _REQUEST_IDS if (value := head.get(name)) is not None]
-    ids = dict.fromkeys([*given, said.request_id] if said.request_id else given)
-    # What the client is told to the letter need not lie in a log too: a refusal may quote the conversation.
-    whole = said.enveloped and error.message == said.message
-    text = "in the upstream's own words" if whole else body[:_LOGGED_BYTES].decode("utf-8", "replace")
-    level = logging.WARNING if error.status >= 500 or error.status in (401, 403, 404, 429) else logging.INFO
-    log.log(
-        level,
-        "upstream %s: status %d, told to the client as %d: %s",
-        names.upstream,
-        head.status,
-        error.status,
-        text,
-        extra={
-            "event": "upstream.error",
-            "upstream": names.upstream,
-            "request_id": call.request_id,
-            "upstream_request_id": " ".join(ids)[:200],
-            "status": head.status,
-        },
-    )
 
 
 def _parsed(text: bytes) -> Any:

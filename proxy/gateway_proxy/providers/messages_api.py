@@ -81,8 +81,9 @@ class MessagesAPIUpstream(UpstreamClient):
         authorization = self.authorization(call, model, lines, body)
         if authorization is None:
             return self._send_later(call, model, lines, body)
-        head = _head(call, self.prefix(call, model), authorization, lines, body)
-        return self.pool.exchange(head, body, timeouts=self.timeouts)
+        packed = _takes_packed(call)
+        head = _head(self.prefix(call, model), authorization, lines, body, packed=packed)
+        return self.pool.exchange(head, body, timeouts=self.timeouts, packed=packed)
 
     def prefix(self, call: Call, model: str) -> bytes:
         """What a request begins with: its first line and those that name the host."""
@@ -119,8 +120,9 @@ class MessagesAPIUpstream(UpstreamClient):
         authorization = self.authorization(call, model, lines, body)
         if authorization is None:
             raise CredentialError("the credential ended as it came")
-        head = _head(call, self.prefix(call, model), authorization, lines, body)
-        return await self.pool.exchange(head, body, timeouts=self.timeouts)
+        packed = _takes_packed(call)
+        head = _head(self.prefix(call, model), authorization, lines, body, packed=packed)
+        return await self.pool.exchange(head, body, timeouts=self.timeouts, packed=packed)
 
 
 def identity_lines(principal: Principal) -> Iterator[bytes]:
@@ -142,10 +144,12 @@ def _header_text(text: str) -> bytes:
     return quote(text, safe=_VISIBLE, errors="surrogatepass").encode()
 
 
-def _head(call: Call, prefix: bytes, authorization: bytes, lines: Iterable[bytes], body: bytes) -> bytes:
-    encoding = _IDENTITY
-    if not call.stream and call.accept_encoding is not None and _takes_gzip(call.accept_encoding):
-        encoding = _GZIP
+def _takes_packed(call: Call) -> bool:
+    return not call.stream and call.accept_encoding is not None and _takes_gzip(call.accept_encoding)
+
+
+def _head(prefix: bytes, authorization: bytes, lines: Iterable[bytes], body: bytes, *, packed: bool) -> bytes:
+    encoding = _GZIP if packed else _IDENTITY
     return b"\r\n".join((prefix, authorization, *lines, encoding, b"content-length: %d\r\n\r\n" % len(body)))
 
 

@@ -21,6 +21,7 @@ _FAILURES: Final = frozenset(
         "Connect",
         "Credential",
         "Timeout",
+        "BadAnswer",
         "Protocol",
         "Reset",
     }

@@ -70,7 +70,6 @@ class UpstreamConnection(asyncio.Protocol):
             # Bytes that answer nothing: whatever they are, they must not become the next response.
             self.abort()
             return
-        exchange.heard = True
         try:
             if exchange.head is None:
                 self._head(exchange, data)

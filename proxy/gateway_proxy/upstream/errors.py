@@ -57,6 +57,12 @@ class ProtocolError(UpstreamError):
     reason = "Protocol"
 
 
+class BadAnswerError(UpstreamError):
+    """HTTP, but nothing that an upstream of this kind says."""
+
+    reason = "BadAnswer"
+
+
 class StreamedError(UpstreamError):
     """The upstream told of a failure inside of a stream that it had begun. As the first thing in it, that is an answer
     like one with this head and body."""

@@ -18,6 +18,9 @@ Spans = Sequence[tuple[int, int]]
 _EARLY_LIMIT: Final = 256 * 1024
 """Body bytes held while nobody reads them; then the connection stops reading."""
 
+_EARLY_PARTS: Final = 8
+"""As many are looked at again and again; more are joined."""
+
 
 class BodySink(Protocol):
     """Takes a response body as it comes. Called from the connection's `data_received`: must not raise."""
@@ -45,6 +48,32 @@ class Decoder(Protocol):
         """The payload is over: what is left. Sets `error` for one that ends in the middle."""
 
 
+class _Chained:
+    """One decoder behind another."""
+
+    __slots__ = ("_first", "_second", "error")
+
+    def __init__(self, first: Decoder, second: Decoder) -> None:
+        self._first = first
+        self._second = second
+        self.error: UpstreamError | None = None
+
+    def feed(self, payload: bytes) -> bytes:
+        return self._through(self._first.feed(payload))
+
+    def end(self) -> bytes:
+        through = self._through(self._first.end())
+        if self.error is None:
+            through += self._second.end()
+            self.error = self._second.error
+        return through
+
+    def _through(self, payload: bytes) -> bytes:
+        through = self._second.feed(payload) if payload else b""
+        self.error = self._second.error or self._first.error
+        return through
+
+
 class Carrier(Protocol):
     """What an exchange needs of its connection."""
 
@@ -58,7 +87,7 @@ class Carrier(Protocol):
 class Exchange:
     """Head by `response()`, then the body: to a sink by `attach`, or whole by `read`.
 
-    Timeouts are looked at by a coarse ticker: first byte from the moment the request is written, idle inside the
+    Timeouts are looked at by a coarse ticker: the whole head from the moment the request is written, idle inside the
     response; silence that our own back-pressure causes does not count. Whoever holds an exchange aborts it when it is
     not wanted any more.
     """
@@ -69,8 +98,8 @@ class Exchange:
         "_early",
         "_early_bytes",
         "_first_byte_seconds",
-        "_idle_seconds",
         "_loop",
+        "_progress",
         "_since",
         "_sink",
         "_unsent",
@@ -78,7 +107,8 @@ class Exchange:
         "complete",
         "error",
         "head",
-        "heard",
+        "idle_seconds",
+        "least_bytes",
         "paused",
         "touched",
     )
@@ -93,7 +123,11 @@ class Exchange:
     ) -> None:
         self._carrier = carrier
         self._first_byte_seconds = first_byte_seconds
-        self._idle_seconds = idle_seconds
+        self.idle_seconds = idle_seconds
+        """Longest silence inside the response."""
+        self.least_bytes = 1
+        """Of payload, below which it is as silent."""
+        self._progress = 0
         self._loop = loop
         self._since = loop.time()
         self._unsent = 0
@@ -103,8 +137,6 @@ class Exchange:
         self._early: list[tuple[bytes, Spans, int]] = []
         self._early_bytes = 0
         self._waiter: asyncio.Future[None] | None = None
-        self.heard = False
-        """Set by the connection with each packet, cleared by the tick."""
         self.touched = False
         """Set by the connection with the first byte of a response, an interim one too."""
         self.head: ResponseHead | None = None
@@ -123,9 +155,11 @@ class Exchange:
 
     def begun(self, head: ResponseHead) -> None:
         self.head = head
+        self._since = self._loop.time()
         self._wake()
 
     def deliver(self, data: bytes, spans: Spans, border: int) -> None:
+        self._progress += len(data)
         decoder = self._decoder
         if decoder is not None:
             if decoder.error is None:
@@ -189,17 +223,18 @@ class Exchange:
     def tick(self, now: float) -> None:
         if self.complete or self.error is not None:
             return
-        if self.heard or self.paused:
-            self.heard = False
-            self._since = now
-        elif self.head is None:
+        if self.head is None:
+            # Not put off by a head that trickles in.
             unsent = self._carrier.unsent()
             if unsent != self._unsent:
                 self._unsent, self._since = unsent, now
             elif now - self._since >= self._first_byte_seconds:
                 self._carrier.fail(FirstByteTimeoutError(f"no response within {self._first_byte_seconds:g} s"))
-        elif now - self._since >= self._idle_seconds:
-            self._carrier.fail(IdleTimeoutError(self._idle_seconds))
+        elif self.paused or self._progress >= self.least_bytes:
+            self._progress = 0
+            self._since = now
+        elif now - self._since >= self.idle_seconds:
+            self._carrier.fail(IdleTimeoutError(self.idle_seconds))
 
     def _wake(self) -> None:
         waiter = self._waiter
@@ -230,30 +265,33 @@ class Exchange:
         return self.held()
 
     def decode_with(self, decoder: Decoder, head: ResponseHead) -> None:
-        """Puts the payload, all that is held and all to come, through `decoder`; `head` describes what comes out.
+        """Puts the payload, all that is held and all to come, through `decoder`, behind any that does already; `head`
+        describes what comes out.
         To be called once the response head is there and before anybody takes the payload."""
         self.head = head
-        self._decoder = decoder
+        self._decoder = decoder if self._decoder is None else _Chained(self._decoder, decoder)
         early, self._early, self._early_bytes = self._early, [], 0
-        for data, spans, border in early:
-            self.deliver(data, spans, border)
+        for data, spans, _ in early:
+            if decoder.error is None:
+                self._decoded(decoder.feed(b"".join([data[start:end] for start, end in spans])), decoder.error)
         if self.complete and self.error is None and decoder.error is None:
             self._decoded(decoder.end(), decoder.error)
 
     def held(self) -> bytes:
         """The payload that nobody has taken yet."""
-        return b"".join([data[start:end] for data, spans, _ in self._early for start, end in spans])
+        held = b"".join([data[start:end] for data, spans, _ in self._early for start, end in spans])
+        if len(self._early) > _EARLY_PARTS:
+            self._early = [(held, ((0, len(held)),), 0)]
+        return held
 
-    @property
-    def has_payload(self) -> bool:
-        """Whether payload is waiting, or the body is over and makes sense."""
-        return bool(self._early) or (self.complete and self.error is None)
-
-    async def first_payload(self) -> None:
-        """Returns once payload is there or the body has ended. Raises UpstreamError."""
-        while not self.has_payload:
+    async def more(self) -> None:
+        """Returns once something has come since, or the body has ended. Raises UpstreamError."""
+        known = self._early_bytes
+        while self._early_bytes == known:
             if self.error is not None:
                 raise self.error
+            if self.complete:
+                return
             await self._event()
 
     async def read(self, limit: int) -> bytes | None:

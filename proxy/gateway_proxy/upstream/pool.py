@@ -20,6 +20,7 @@ from gateway_proxy.upstream.exchange import Exchange
 from gateway_proxy.upstream.proxy_tunnel import open_tunnel
 from gateway_proxy.upstream.route import ForwardProxy, Origin, Route, reached_directly, tls_context
 from gateway_proxy.upstream.ticker import Ticker
+from gateway_proxy.upstream.unpacking import unpack
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,17 +56,20 @@ class Pool:
     def idle_count(self) -> int:
         return len(self._idle)
 
-    async def exchange(self, head: bytes, body: bytes, *, timeouts: Timeouts, fresh: bool = False) -> Exchange:
+    async def exchange(
+        self, head: bytes, body: bytes, *, timeouts: Timeouts, fresh: bool = False, packed: bool = False
+    ) -> Exchange:
         """Sends one request and returns once its response head is there. Raises UpstreamError.
 
         A kept-alive connection that turns out to be closed, before a byte of response came, is no failure: the
         request goes out once more on a fresh one. `fresh`: on a new connection at once, so that it is never sent twice.
+        `packed`: whether gzip was asked for; otherwise, and in an error, the payload is unpacked.
         """
         connection = None if fresh else self._reuse()
         if connection is not None:
             exchange = self._send(connection, head, body, timeouts)
             try:
-                await exchange.response()
+                response = await exchange.response()
             except asyncio.CancelledError:
                 exchange.abort()
                 raise
@@ -73,14 +77,14 @@ class Pool:
                 if not exchange.untouched:
                     raise
             else:
-                return exchange
+                return exchange if packed and response.status < 400 else unpack(exchange, response)
         exchange = self._send(await self._connect(timeouts.connect_seconds), head, body, timeouts)
         try:
-            await exchange.response()
+            response = await exchange.response()
         except asyncio.CancelledError:
             exchange.abort()
             raise
-        return exchange
+        return exchange if packed and response.status < 400 else unpack(exchange, response)
 
     def _send(self, connection: UpstreamConnection, head: bytes, body: bytes, timeouts: Timeouts) -> Exchange:
         exchange = Exchange(

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway_proxy import errors
-from gateway_proxy.inference import sse
+from gateway_proxy.inference import failure_answers, sse
 from gateway_proxy.inference.relay import EVENT_LIMIT, EventRelay, RawRelay
 from gateway_proxy.spend.meter import StreamMeter
 from gateway_proxy.timeouts import Timeouts
@@ -73,7 +73,7 @@ class Upstream:
     def __init__(self, head: bytes = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked") -> None:
         self.aborted = False
         self.paused = False
-        self.exchange = Exchange(self, loop=asyncio.get_running_loop(), first_byte_seconds=5, idle_seconds=5)
+        self.exchange = Exchange(self, loop=asyncio.get_running_loop(), first_byte_seconds=5, idle_seconds=300)
         self.exchange.begun(parse_head(head))
         self._walker = ChunkWalker()
 
@@ -156,7 +156,7 @@ def test_a_break_off_is_told_between_two_events(chunks: list[int], packets: list
     client, events, _ = relayed(play)
     payload = client.payload
     border = sse.last_border(STREAM[:broken])
-    assert payload == STREAM[:border] + errors.stream_event(errors.upstream_broke_off(), "gw-test")
+    assert payload == STREAM[:border] + errors.stream_event(failure_answers.upstream_broke_off(), "gw-test")
     assert client.ended
     assert events.outcome == "upstream_broke_off"
 
@@ -185,7 +185,7 @@ def test_a_ping_stands_only_between_two_events(packets: list[int], until: int) -
 
 def test_an_end_without_message_stop_is_an_error_in_band() -> None:
     client, events, meter = relayed(lambda upstream: upstream.send(chunk(START + DELTA) + LAST_CHUNK))
-    assert client.payload == START + DELTA + errors.stream_event(errors.upstream_broke_off(), "gw-test")
+    assert client.payload == START + DELTA + errors.stream_event(failure_answers.upstream_broke_off(), "gw-test")
     assert client.ended
     assert events.outcome == "upstream_broke_off"
     assert meter.usage().output_tokens > 1
@@ -323,3 +323,31 @@ def test_any_other_body_that_breaks_off_is_cut() -> None:
         return client
 
     assert asyncio.run(run()).cut
+
+
+async def test_pings_fill_the_silence_of_an_upstream_whose_event_trickles_in() -> None:
+    client, upstream = Client(), Upstream()
+    events = EventRelay(client, upstream.exchange, StreamMeter(), timeouts=Timeouts())  # type: ignore[arg-type]
+    task = asyncio.ensure_future(events.run(200, [], ping=False))
+    await asyncio.sleep(0)
+    events.tick(0.0)
+    for second in range(1, 50):
+        upstream.send(chunk(STREAM[second - 1 : second]))
+        events.tick(float(second))
+    assert client.payload == sse.PING * 3
+    upstream.send(chunk(STREAM[49:]) + LAST_CHUNK)
+    await task
+    assert client.payload == sse.PING * 3 + STREAM
+
+
+async def test_an_event_that_never_ends_is_silence() -> None:
+    client, upstream = Client(), Upstream()
+    events = EventRelay(client, upstream.exchange, StreamMeter(), timeouts=Timeouts())  # type: ignore[arg-type]
+    task = asyncio.ensure_future(events.run(200, [], ping=False))
+    await asyncio.sleep(0)
+    for second in range(400):
+        upstream.send(chunk(b"x"))
+        events.tick(float(second))
+    await task
+    assert events.outcome == "upstream_silent"
+    assert client.payload.endswith(errors.stream_event(failure_answers.upstream_silent(300), "gw-test"))

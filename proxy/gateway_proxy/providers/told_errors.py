@@ -1,0 +1,73 @@
+"""Errors of upstreams as they are told: to the operator whole, to the client where it can read them."""
+
+import logging
+from collections.abc import Iterable
+from typing import Final
+
+import msgspec
+
+from gateway_proxy import errors
+from gateway_proxy.inference import failure_answers
+from gateway_proxy.upstream.head import ResponseHead
+
+log = logging.getLogger(__name__)
+
+_LOGGED_BYTES: Final = 7000
+_KEPT: Final = (b"retry-after", b"x-should-retry", b"request-id", b"x-amzn-requestid")
+_REQUEST_IDS: Final = (
+    b"x-amzn-requestid",
+    b"request-id",
+    b"apim-request-id",
+    b"x-ms-request-id",
+    b"x-request-id",
+    b"x-goog-request-id",
+)
+
+_object_of = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
+
+
+def kept_headers(head: ResponseHead) -> list[tuple[bytes, bytes]]:
+    """What stays of an upstream's head in an error that is told in our words."""
+    return [(name, value) for name in _KEPT if (value := head.get(name)) is not None]
+
+
+def readable(upstream: str, request_id: str, head: ResponseHead, body: bytes) -> tuple[ResponseHead, bytes]:
+    """An answer of an upstream that speaks the Messages API: as it came, but for an error that is no JSON object."""
+    if head.status < 400:
+        return head, body
+    try:
+        _object_of(body)
+    except (ValueError, RecursionError):
+        error = failure_answers.unreadable(head.status)
+        log_error(upstream, request_id, head, text_of(body), told=error.status)
+        return ResponseHead.answered(error.status, *kept_headers(head)), errors.envelope(error, request_id)
+    return head, body
+
+
+def text_of(body: bytes) -> str:
+    """As much of an error as the log takes."""
+    return body[:_LOGGED_BYTES].decode("utf-8", "replace")
+
+
+def log_error(
+    upstream: str, request_id: str, head: ResponseHead, text: str, *, told: int, ids: Iterable[str] = ()
+) -> None:
+    """`text`: what the upstream said; `told`: the status that the client gets; `ids`: those of the request at the
+    upstream that its head does not name."""
+    given = [value.decode("latin-1") for name in _REQUEST_IDS if (value := head.get(name)) is not None]
+    level = logging.WARNING if told >= 500 or told in (401, 403, 404, 429) else logging.INFO
+    log.log(
+        level,
+        "upstream %s: status %d, told to the client as %d: %s",
+        upstream,
+        head.status,
+        told,
+        text,
+        extra={
+            "event": "upstream.error",
+            "upstream": upstream,
+            "request_id": request_id,
+            "upstream_request_id": " ".join(dict.fromkeys([*given, *ids]))[:200],
+            "status": head.status,
+        },
+    )
