@@ -232,6 +232,7 @@ def test_one_broken_binding_does_not_hide_the_others(upstream: AnthropicUpstream
         ("claude/good", False),
         ("claude/keyless", True),
     ]
+    assert document["bindings"][2]["credential"] == {"field": "apiKeySecretRef", "state": "missing"}
     problem = document["bindings"][2]["problem"]
     assert "spec.anthropic.apiKeySecretRef: Secret claude/nowhere does not exist" in problem["message"]
     assert "--secret-env nowhere/value=VARIABLE" in problem["wayOut"]

@@ -71,9 +71,13 @@ class Facts:
 
     @property
     def place(self) -> str:
-        """Where it is, in short: the region where its provider has them, else the host."""
-        region = self.member.get("region")
-        return region if isinstance(region, str) and region and not self.member.get("baseURL") else self.host
+        """Where it is, in short: the region or the resource where its provider has them, else the host."""
+        if not self.member.get("baseURL"):
+            for name in ("region", "resource"):
+                value = self.member.get(name)
+                if isinstance(value, str) and value:
+                    return value
+        return self.host
 
     @property
     def credential_field(self) -> str:

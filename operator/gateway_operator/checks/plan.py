@@ -123,7 +123,8 @@ def _bindings(
     for name in sorted(errors):
         facts = Facts.of(resources[name])
         problem, way_out = _left_out(manifests, errors[name], facts, from_files=from_files)
-        found.append(Binding(facts=facts, problem=problem, way_out=way_out))
+        missing = errors[name].reason in _MISSING
+        found.append(Binding(facts=facts, problem=problem, way_out=way_out, without_secret=missing))
     return found
 
 

@@ -13,6 +13,7 @@ class CredentialState(StrEnum):
     DENIED = "denied"
     EXPIRED = "expired"
     FAILED = "not fetched"
+    MISSING = "missing"
     UNKNOWN = "not tried"
 
 
@@ -60,6 +61,8 @@ class Binding:
     """Why no request was sent at all; empty where one was."""
     way_out: str = ""
     """Of the problem."""
+    without_secret: bool = False
+    """The problem is a Secret that is not there."""
     skipped: bool = False
     """The problem is no failure: it cannot be tried from here."""
 
@@ -70,7 +73,7 @@ class Binding:
     @property
     def credential(self) -> CredentialState:
         if not self.calls:
-            return CredentialState.UNKNOWN
+            return CredentialState.MISSING if self.without_secret else CredentialState.UNKNOWN
         if any(call.ok for call in self.calls):
             return CredentialState.OK
         refused = [call for call in self.calls if call.status in (401, 403) or call.reason == "Credential"]
