@@ -182,6 +182,10 @@ class RequestFilter(Part):
         default=(),
         description="Members of the body: `name`, `name.member`, or `**.name.member` for every object called `name`.",
     )
+    instead: tuple[str, ...] = Field(
+        default=(),
+        description="Betas that the upstream has in place of those: named where a header named one of them.",
+    )
 
 
 ProviderType = Literal["Anthropic", "Bedrock", "ClaudePlatformAWS", "VertexAI", "Foundry"]

@@ -42,6 +42,7 @@ def request_filters(
             models=tuple(entry.get("models", ())),
             betas=tuple(entry.get("betas", ())),
             fields=tuple(entry.get("fields", ())),
+            instead=tuple(entry.get("instead", ())),
         )
         for name, entry in builtin_filters().items()
         if provider in entry["types"] and name not in asked.keep

@@ -1,10 +1,11 @@
 """The names that a request's `anthropic-beta` headers list."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
 from multidict import CIMultiDictProxy
 
-RawHeaders = tuple[tuple[bytes, bytes], ...]
+Header = tuple[bytes, bytes]
+RawHeaders = tuple[Header, ...]
 
 _HEADER = "anthropic-beta"
 _RAW_HEADER = _HEADER.encode()
@@ -24,6 +25,20 @@ def without(headers: RawHeaders, unwanted: Collection[bytes]) -> RawHeaders:
         if len(name) == _LENGTH and name.lower() == _RAW_HEADER and any(beta in value for beta in unwanted):
             return tuple(_remaining(headers, unwanted))
     return headers
+
+
+def replaced(before: Iterable[Header], after: RawHeaders, instead: Mapping[bytes, Sequence[bytes]]) -> RawHeaders:
+    """The headers `after` some betas went, with what stands in for those that were there `before`, once each."""
+    gone = [name for name in _listed(before) if name in instead]
+    known = set(_listed(after))
+    new = dict.fromkeys(one for name in gone for one in instead[name] if one not in known)
+    return (*after, (_RAW_HEADER, b",".join(new))) if new else after
+
+
+def _listed(headers: Iterable[Header]) -> Iterator[bytes]:
+    for name, value in headers:
+        if name.lower() == _RAW_HEADER:
+            yield from (one.strip(b" \t") for one in value.split(b","))
 
 
 def _remaining(headers: RawHeaders, unwanted: Collection[bytes]) -> Iterator[tuple[bytes, bytes]]:

@@ -59,11 +59,17 @@ class Filters:
 class Cut:
     """What goes out of requests with one model."""
 
-    __slots__ = ("_anywhere", "_betas", "_inside", "_members")
+    __slots__ = ("_anywhere", "_betas", "_inside", "_instead", "_members")
 
     def __init__(self, filters: Sequence[RequestFilter]) -> None:
         """Raises ValueError."""
         self._betas = frozenset(name.encode() for one in filters for name in one.betas)
+        self._instead = {
+            beta.encode(): [name.encode() for name in one.instead if name.encode() not in self._betas]
+            for one in filters
+            if one.instead
+            for beta in one.betas
+        }
         self._members: set[str] = set()
         self._inside: dict[str, set[str]] = defaultdict(set)
         everywhere: dict[str, set[str]] = defaultdict(set)
@@ -89,7 +95,9 @@ class Cut:
         if spans:
             request = request.without(joined(spans))
         if self._betas:
-            headers = betas.without(tuple(headers), self._betas)
+            before, headers = headers, betas.without(tuple(headers), self._betas)
+            if self._instead and headers is not before:
+                headers = betas.replaced(before, headers, self._instead)
         return request, headers
 
     def _spans(self, request: Members) -> list[Span]:

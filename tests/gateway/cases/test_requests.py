@@ -12,6 +12,17 @@ from tests.standins.providers import EVERY_TYPE, MESSAGES_API, MODEL, Provider
 OLDER = ("Bedrock", "VertexAI")
 """Types whose upstreams take less than the Messages API does."""
 FUTURE_BETA = "beta-of-next-year-2027-01-01"
+TOOLS_BETA, SEARCH_BETA = "advanced-tool-use-2025-11-20", "tool-search-tool-2025-10-19"
+"""The client's, which neither Bedrock nor Vertex AI takes, and what Bedrock has in its place."""
+
+
+def arriving(client: Client, provider: Provider, *more: str) -> list[str]:
+    """The client's betas and those besides, as this type of provider gets them."""
+    betas = [*client.betas, *more]
+    if provider.provider_type not in OLDER or TOOLS_BETA not in betas:
+        return betas
+    kept = [beta for beta in betas if beta != TOOLS_BETA]
+    return [*kept, SEARCH_BETA] if provider.provider_type == "Bedrock" else kept
 
 
 @through(*MESSAGES_API)
@@ -26,13 +37,13 @@ def test_case_01_betas_go_to_an_upstream_of_anthropics_format_as_they_came(clien
 def test_case_01_bedrock_has_them_as_an_array_in_the_body(client: Client, provider: Provider) -> None:
     assert client.ask(betas=[*client.betas, FUTURE_BETA]).status == 200
     assert provider.last.header("anthropic-beta") is None
-    assert provider.last.json()["anthropic_beta"] == [*client.betas, FUTURE_BETA]
+    assert provider.last.json()["anthropic_beta"] == arriving(client, provider, FUTURE_BETA)
 
 
 @through("VertexAI")
 def test_case_01_vertex_has_them_as_one_list_in_the_header(client: Client, provider: Provider) -> None:
     assert client.ask(betas=[*client.betas, FUTURE_BETA]).status == 200
-    assert provider.last.all("anthropic-beta") == [",".join([*client.betas, FUTURE_BETA])]
+    assert provider.last.all("anthropic-beta") == [",".join(arriving(client, provider, FUTURE_BETA))]
     assert "anthropic_beta" not in provider.last.json()
 
 
@@ -48,7 +59,7 @@ def test_case_01_one_that_the_upstream_does_not_take_is_cut_by_the_bindings_data
         assert client.ask(body, betas=[FUTURE_BETA, *client.betas]).status == 200
         arrived = provider.value(provider.last)
         assert (FUTURE_BETA in provider.betas(provider.last), "field_of_next_year" in arrived) == (not cut, not cut)
-        assert set(client.betas) <= set(provider.betas(provider.last))
+        assert set(arriving(client, provider)) <= set(provider.betas(provider.last))
         assert {name: arrived[name] for name in ("messages", "system", "tools", "z")} == {
             name: json.loads(body)[name] for name in ("messages", "system", "tools", "z")
         }
@@ -60,7 +71,7 @@ def test_case_02_context_management_and_effort_arrive_with_their_betas(client: C
     arrived = provider.value(provider.last)
     for member in ("output_config", "context_management"):
         assert arrived.get(member) == client.value().get(member)
-    assert {"effort-2025-11-24", *client.betas} <= set(provider.betas(provider.last))
+    assert {"effort-2025-11-24", *arriving(client, provider)} <= set(provider.betas(provider.last))
 
 
 @through(*EVERY_TYPE)
@@ -77,7 +88,7 @@ def test_case_02_where_the_upstream_lacks_one_field_and_beta_go_together(
     assert "context_management" not in arrived
     assert arrived["output_config"] == {"format": None}
     gone = {"effort-2025-11-24", "context-management-2025-06-27"}
-    assert provider.betas(provider.last) == [name for name in client.betas if name not in gone]
+    assert provider.betas(provider.last) == [name for name in arriving(client, provider) if name not in gone]
 
 
 @through(*OLDER)
@@ -265,7 +276,7 @@ def test_case_26_whatever_the_client_calls_itself_it_is_relayed_alike(client: Cl
     assert len(others) == 1
     stainless = {pair for pair in client.headers() if pair[0].startswith("x-stainless-")}
     assert stainless <= others.pop()
-    assert set(provider.betas(asked[0])) == {*client.betas, FUTURE_BETA}
+    assert set(provider.betas(asked[0])) == set(arriving(client, provider, FUTURE_BETA))
 
 
 ODD = b'{ "temperature": 1.0, "z":1E-2,"big" : 12345678901234567890, "model":"%b",\r\n\t"a":-0.0, "max_tokens":5 }'

@@ -156,6 +156,33 @@ def test_betas_in_headers_go_with_their_members() -> None:
     assert (again[0], again[1]) == (members, left), "nothing to do, nothing made"
 
 
+@pytest.mark.parametrize(
+    ("headers", "left"),
+    [
+        ([b"a-1,tools-2, b-1"], [b"a-1, b-1", b"search-1"]),
+        ([b"tools-2"], [b"search-1"]),
+        ([b"tools-2", b"tools-3 , tools-2"], [b"search-1,fetch-1"]),
+        ([b"tools-3"], [b"search-1,fetch-1"]),
+        ([b"search-1,tools-3"], [b"search-1", b"fetch-1"]),
+        ([b"a-1"], [b"a-1"]),
+        ([b"gone-1"], []),
+        ([], []),
+    ],
+)
+def test_a_beta_stands_in_for_one_that_was_named(headers: list[bytes], left: list[bytes]) -> None:
+    filters = Filters(
+        [
+            RequestFilter(name="f", betas=("tools-2",), instead=("search-1",)),
+            RequestFilter(name="g", betas=("tools-3",), instead=("search-1", "gone-1", "fetch-1")),
+            RequestFilter(name="h", betas=("gone-1",)),
+        ]
+    )
+    chosen = filters.of(MODEL)
+    assert chosen is not None
+    _, found = chosen.apply(scan(b"{}"), tuple((b"Anthropic-Beta", value) for value in headers))
+    assert [value for _, value in found] == left
+
+
 async def test_each_upstream_gets_a_request_without_what_it_does_not_take() -> None:
     world = World("a", "b", "c")
     world.a.filters = Filters([RequestFilter(name="f", fields=("stream",))])
