@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Final, Self
 from urllib.parse import unquote
 
 from tests.providers.google_cloud import GoogleCloud
-from tests.standins import bedrock, claude_platform_aws, foundry, framing, vertex_ai
+from tests.standins import bedrock, claude_platform_aws, event_frames, foundry, framing, messages, vertex_ai
 from tests.standins.anthropic_upstream import AnthropicUpstream
 from tests.standins.aws_requests import ACCESS_KEY_ID, SECRET_ACCESS_KEY
 from tests.standins.bedrock import BedrockStandIn
@@ -89,7 +89,12 @@ class Provider(ABC):
 
     def breaks_off(self, events: Iterable[bytes], end: End) -> list[Step]:
         """A stream that ends before its time."""
-        return [*stream(events)[:-1], end]
+        return [*self.streams(events)[:-1], end]
+
+    def tells_of_failure(self, events: Iterable[bytes]) -> list[Step]:
+        """A stream inside of which the provider says that it cannot go on."""
+        error = {"type": "error", "error": {"type": "overloaded_error", "message": "Overloaded"}}
+        return self.streams([*events, messages.event("error", error)])
 
     def refuses(self, status: int, kind: str, message: str, *, headers: framing.Headers = ()) -> list[Step]:
         """In the Messages API's own envelope, or what the provider has instead."""
@@ -241,6 +246,11 @@ class Bedrock(Provider):
 
     def streams(self, events: Iterable[bytes]) -> list[Step]:
         return bedrock.stream(events)
+
+    def tells_of_failure(self, events: Iterable[bytes]) -> list[Step]:
+        return bedrock.stream(
+            events, event_frames.exception("throttlingException", "Account 123456789012 is throttled")
+        )
 
     def refuses(self, status: int, kind: str, message: str, *, headers: framing.Headers = ()) -> list[Step]:
         name = "ValidationException" if status == 400 else "InternalServerException"

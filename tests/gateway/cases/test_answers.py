@@ -93,6 +93,27 @@ def test_case_11_nothing_is_200_before_the_first_event(client: Client, provider:
     assert (answer.status, answer.error[0]) == (502, "api_error")
 
 
+@pytest.mark.parametrize("said", [SAID[:4], []], ids=["in mid-stream", "first"])
+@through(*EVERY_TYPE)
+def test_case_11_a_failure_that_the_upstream_tells_of_is_an_error(
+    client: Client, provider: Provider, said: list[bytes]
+) -> None:
+    """And before the first event one with a status, so that another upstream could still answer."""
+    provider.server.respond = lambda request: provider.tells_of_failure(said)
+    answer = client.ask()
+    if said:
+        events = events_of(answer.body)
+        assert (answer.status, [data_of(event) for event in events[:-1]]) == (200, [data_of(event) for event in said])
+        assert events[-1].startswith(b"event: error\n")
+        kind = data_of(events[-1])["error"]["type"]
+    else:
+        assert answer.status in (429, 529)
+        kind = answer.error[0]
+    assert kind in ("overloaded_error", "rate_limit_error")
+    assert b"message_stop" not in answer.body
+    assert b"123456789012" not in answer.body, "whose account it is"
+
+
 @pytest.fixture(scope="module")
 def short_pings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CaseGateway]:
     """A gateway that takes one second of silence for fifteen."""
@@ -172,6 +193,7 @@ def test_case_16_silence_has_a_limit_and_ends_in_band(client: Client, provider: 
     provider.server.wait_for(lambda: provider.last.hung_up_at is not None, what="the stream given up")
 
 
+@through("Anthropic", "Bedrock")
 def test_case_16_the_whole_stream_has_no_limit(pinged: Client, short_pings: CaseGateway, provider: Provider) -> None:
     """It lasts longer than a silence or a first byte may: four silences of a ping each."""
     short_pings.use(provider, binding={"timeouts": {"idle": "3s", "firstByte": "3s"}})

@@ -19,6 +19,7 @@ from tests.standins.providers import COUNT, EVERY_TYPE, MESSAGES, MODEL, Anthrop
 from tests.standins.raw_client import Response, fetch
 from tests.standins.upstream import Gate
 
+MIB = 1024 * 1024
 SAID = [event for event in messages.events(messages.text("x" * 4000)) if event != messages.PING]
 
 
@@ -233,3 +234,17 @@ def test_case_29_nothing_of_what_was_said_is_kept_anywhere(
     told = [client.gateway.metrics_text().encode(), repr(client.gateway.status()).encode()]
     for text in [*(path.read_bytes() for path in written), *told]:
         assert b"heliotrope-" not in text
+
+
+@through("Anthropic", "Bedrock")
+def test_case_29_of_a_long_answer_only_what_the_client_takes_is_on_its_way(client: Client, provider: Provider) -> None:
+    """No queue grows behind a client that does not read."""
+    piece = messages.event("content_block_delta", {"type": "content_block_delta", "delta": {"text": "y" * MIB}})
+    head, part, *_ = provider.streams([piece])
+    provider.server.script(head, *[part] * 200)
+    before = client.gateway.resident_bytes()
+    with client.begun() as stream:
+        stream.head()
+        provider.server.wait_for(provider.server.blocked.is_set, what="its client not reading")
+        assert provider.server.bytes_sent < 60 * MIB
+        assert client.gateway.resident_bytes() - before < 40 * MIB

@@ -85,6 +85,19 @@ def test_case_17_where_nobody_counts_it_is_501_and_no_guess(client: Client, prov
     assert "input_tokens" not in answer.json()
 
 
+@through("Bedrock")
+def test_case_17_a_profile_that_names_no_foundation_model_is_501_unasked(
+    client: Client, provider: Provider, stage: CaseGateway
+) -> None:
+    """Tokens are counted by foundation models alone there."""
+    stage.use(provider, binding={"models": [{"id": MODEL, "upstreamID": provider.other_model}]})
+    answer = client.ask(target=COUNT)
+    assert (answer.status, answer.error[0]) == (501, "not_supported")
+    assert answer.header("x-should-retry") == "false"
+    assert provider.server.requests == []
+    assert client.ask().status == 200
+
+
 @through(*EVERY_TYPE)
 def test_case_17_a_count_that_fails_is_an_error_and_no_guess(client: Client, provider: Provider) -> None:
     provider.server.respond = lambda request: [End.RESET]
