@@ -7,6 +7,7 @@ import http.client
 import threading
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
+from concurrent.futures import CancelledError
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from functools import partial
 from typing import Final, NamedTuple, TypeVar
@@ -78,7 +79,7 @@ class Web:
         try:
             # What is asked has its own end; this is for a loop that has stopped.
             return future.result(seconds + 1)
-        except (FutureTimeoutError, asyncio.CancelledError):
+        except (FutureTimeoutError, CancelledError):
             future.cancel()
             raise OutboundError(f"no answer from {self.host} within {seconds:g} s", reason="Timeout") from None
 
