@@ -1,9 +1,14 @@
 """Subscription pass-through: a developer's own claude.ai login goes to the Anthropic API untouched."""
 
+from collections.abc import Iterator
+
 import pytest
+from tests.standins import framing
 from tests.standins.anthropic_upstream import AnthropicUpstream
+from tests.standins.foundry import API_KEY as FOUNDRY_KEY
+from tests.standins.foundry import FoundryStandIn
 from tests.standins.gateway import Gateway
-from tests.standins.manifests import Manifest, policy, smallest
+from tests.standins.manifests import Manifest, binding, cloud_binding, policy, secret, serving, smallest
 from tests.standins.raw_client import Response, fetch
 from tests.standins.requests_seen import Expected
 
@@ -58,3 +63,42 @@ def test_only_the_base_layer_counts(
     gateway.load([*others, *policies])
     assert ask(gateway).status == status
     assert upstream.requests == []
+
+
+@pytest.fixture
+def cloud() -> Iterator[FoundryStandIn]:
+    with FoundryStandIn() as server:
+        yield server
+
+
+def cloud_first(cloud: FoundryStandIn, *others: Manifest) -> list[Manifest]:
+    room = {"baseURL": cloud.base_url, "apiKeySecretRef": {"name": "foundry", "key": "value"}}
+    first = cloud_binding("foundry", "Foundry", 10, foundry=room)
+    return serving(secret("foundry", FOUNDRY_KEY), first, *others, **ENABLED)
+
+
+def test_an_upstream_of_the_organization_s_credential_alone_is_never_asked_for_it(
+    gateway: Gateway, upstream: AnthropicUpstream, cloud: FoundryStandIn
+) -> None:
+    """Nobody but Anthropic can tell whether it is a login at all."""
+    gateway.load(cloud_first(cloud))
+    answer = ask(gateway)
+    assert (answer.status, answer.error[0]) == (403, "permission_error")
+    assert "ANTHROPIC_AUTH_TOKEN" in answer.error[1]
+    gateway.load(cloud_first(cloud, secret(), binding("anthropic", upstream.url)))
+    upstream.expected = [Expected.oauth(TOKEN)]
+    assert ask(gateway).status == 200
+    assert cloud.requests == []
+
+
+def test_a_login_that_anthropic_refuses_goes_nowhere_else(
+    gateway: Gateway, upstream: AnthropicUpstream, cloud: FoundryStandIn
+) -> None:
+    manifests = cloud_first(cloud, secret(), binding("anthropic", upstream.url, priority=20))
+    gateway.load(manifests)
+    upstream.expected = [Expected.oauth(TOKEN)]
+    upstream.respond = lambda request: [framing.error_answer(401, "authentication_error", "OAuth token is invalid")]
+    assert ask(gateway).status == 401
+    assert cloud.requests == []
+    assert gateway.messages(b'{"model":"claude-sonnet-5-5"}').status == 200, "a gateway's key moves on"
+    upstream.requests.clear()

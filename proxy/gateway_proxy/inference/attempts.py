@@ -79,9 +79,10 @@ class Decision:
 class Failures:
     """What the attempts of one request came to, and which of it the client gets when none is left."""
 
-    __slots__ = ("_attempts", "_capacity", "_full", "_kept", "_not_counted")
+    __slots__ = ("_attempts", "_capacity", "_full", "_kept", "_no_logins", "_not_counted")
 
     def __init__(self) -> None:
+        self._no_logins = False
         self._not_counted = False
         self._attempts = 0
         self._capacity: dict[str, str] | None = None
@@ -107,13 +108,18 @@ class Failures:
         """An upstream was not asked: as many requests as it may have are open there."""
         self._full = True
 
+    def no_logins(self) -> None:
+        """An upstream was not asked: it has no use for a developer's own login."""
+        self._no_logins = True
+
     def not_counted(self) -> None:
         """An upstream was not asked: it does not count tokens with this model."""
         self._not_counted = True
 
     def final(self) -> Answer:
         """The last 429; else raises 529 where an upstream was full; else the last 401 or 403, the last 404, the last
-        501; else raises 501 where an upstream does not count tokens, 529 where one was at capacity, or 502."""
+        501; else raises 501 where an upstream does not count tokens, 403 where none takes the caller's own login, 529
+        where one was at capacity, or 502."""
         if 429 in self._kept:
             return self._kept[429]
         if self._full:
@@ -124,6 +130,8 @@ class Failures:
                 return self._kept[status]
         if self._not_counted:
             raise failure_answers.tokens_not_counted()
+        if self._no_logins and not self._attempts:
+            raise failure_answers.login_without_upstream()
         if self._capacity is not None:
             raise failure_answers.overloaded(self._capacity)
         raise failure_answers.all_upstreams_failed(self._attempts)

@@ -36,6 +36,17 @@ def tokens_not_counted() -> GatewayError:
     )
 
 
+def login_without_upstream() -> GatewayError:
+    """For a developer's own login where every upstream is called with the gateway's credential."""
+    return _answer(
+        403,
+        "a claude.ai login is good for the Anthropic API alone, and this gateway has another upstream for the model: "
+        "set ANTHROPIC_AUTH_TOKEN to a gateway key; ask your gateway's administrator for one",
+        reason="LoginWithoutUpstream",
+        headers=NO_RETRY,
+    )
+
+
 def upstream_broke_off() -> GatewayError:
     """For a stream that ended before its message did."""
     return _answer(502, "the upstream broke off in the middle of its answer: try again", reason="UpstreamBrokeOff")

@@ -92,6 +92,10 @@ class Router:
         for position, route in enumerate(queue):  # what is passed over is added to its end
             standing = route.standing
             movable = position < in_place
+            if principal.passthrough_authorization is not None and not route.client.takes_logins:
+                failures = failures or Failures()
+                failures.no_logins()
+                continue
             if call.counts and not route.client.counts(route.model):
                 failures = failures or Failures()
                 failures.not_counted()

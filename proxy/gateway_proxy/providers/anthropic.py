@@ -22,6 +22,8 @@ class AnthropicUpstream(MessagesAPIUpstream):
 
     __slots__ = ("_oauth",)
 
+    takes_logins = True
+
     # Which workspace pays and answers is the credential's to say, never a developer's.
     choice: ClassVar[HeaderChoice] = HeaderChoice(b"anthropic-workspace-id")
 

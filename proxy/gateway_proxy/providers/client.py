@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Sequence
-from typing import Any, Final, NamedTuple
+from typing import Any, ClassVar, Final, NamedTuple
 from urllib.parse import urlsplit
 
 from gateway_config.contract import Timeouts, Upstream
@@ -75,6 +75,10 @@ class UpstreamClient(ABC):
         """An answer says so: a fetched one may have been taken back before its end."""
         if self.renewing is not None:
             self.renewing.refused()
+
+    takes_logins: ClassVar[bool] = False
+    """Whether it sends a developer's own login on in place of its credential. Nobody but Anthropic can tell whether
+    such a login is one: with the gateway's credential its bearer would be let in unseen."""
 
     @abstractmethod
     def send(self, call: Call, model: str) -> Awaitable[Exchange]:

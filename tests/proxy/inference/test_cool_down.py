@@ -32,6 +32,8 @@ OWN_LOGIN = Principal(caller=None, passthrough_authorization="Bearer own")
 class Client:
     """An upstream that answers as it is told."""
 
+    takes_logins = True
+
     def __init__(self, name: str) -> None:
         self.name = f"claude/{name}"
         self.filters = Filters([])
