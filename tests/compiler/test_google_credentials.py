@@ -117,6 +117,10 @@ def test_a_source_at_an_address() -> None:
         ({**EXTERNAL, "credential_source": "x"}, "credential_source is no object"),
         ({**EXTERNAL, "credential_source": {"x": 1}}, "credential_source.file is missing, and so is url"),
         (
+            {**EXTERNAL, "credential_source": {"environment_id": "aws1", "region_url": "http://169.254.169.254/az"}},
+            "credential_source.environment_id signs with the pod's own identity at AWS, which no gateway does: take",
+        ),
+        (
             {**EXTERNAL, "credential_source": {"executable": {"command": "/bin/sh"}}},
             "credential_source.executable runs a program, which no gateway does: take file",
         ),
@@ -146,10 +150,6 @@ def test_files_that_are_refused(file: Any, told: str) -> None:
         ({**SERVICE_ACCOUNT, "token_uri": "https://127.0.0.1/token"}, "token_uri"),
         ({**EXTERNAL, "token_url": "http://localhost/token"}, "token_url"),
         ({**EXTERNAL, "credential_source": {"url": "http://169.254.169.254/token"}}, "credential_source.url"),
-        (
-            {**EXTERNAL, "credential_source": {"environment_id": "aws1", "region_url": "http://169.254.169.254/az"}},
-            "credential_source.region_url",
-        ),
         ({**IMPERSONATED, "service_account_impersonation_url": "https://[::1]/x"}, "service_account_impersonation_url"),
         (
             {**IMPERSONATED, "source_credentials": {**SERVICE_ACCOUNT, "token_uri": "http://metadata.google.internal"}},

@@ -107,10 +107,6 @@ def _of_file(file: dict[str, Any], what: str) -> Any:
     match file.get("type"):
         case "service_account":
             return _service_account(file, what)
-        case "external_account" if file.get("subject_token_type") == "urn:ietf:params:aws:token-type:aws4_request":
-            from google.auth.aws import Credentials as AWSAccount
-
-            return AWSAccount.from_info(file, scopes=[SCOPE])
         case "external_account":
             from google.auth.identity_pool import Credentials as PoolIdentity
 

@@ -168,6 +168,22 @@ async def test_a_users_file(outbound: Outbound, oauth: OAuth) -> None:
     assert "oauth2.googleapis.com says invalid_grant (status 400, Token has been expired or revoked)" in said
 
 
+async def test_a_file_that_impersonates_from_a_users(
+    outbound: Outbound, project: Project, oauth: OAuth, impersonation: Impersonation
+) -> None:
+    oauth.refresh_token = "refresh-canary"
+    project.impersonators[TARGET] = {"a user"}
+    user = {"type": "authorized_user", "client_id": "c", "client_secret": "canary", "refresh_token": "refresh-canary"}
+    url = f"https://iamcredentials.googleapis.com/v1/projects/-/serviceAccounts/{TARGET}:generateAccessToken"
+    file = {
+        "type": "impersonated_service_account",
+        "service_account_impersonation_url": url,
+        "source_credentials": user,
+    }
+    assert project.tokens[(await token_of(outbound, file).get()).rpartition(b" ")[2].decode()] == TARGET
+    assert oauth.problems + impersonation.problems == []
+
+
 async def test_refusals_are_told_with_their_code_and_the_way_out(
     tokens: TokenServer, outbound: Outbound, project: Project, oauth: OAuth, pool_file: dict[str, Any]
 ) -> None:

@@ -32,10 +32,10 @@ _TEXTS: Final = frozenset({"client_email", "audience", "client_id", "client_secr
 _SOURCES: Final = ("service_account", "authorized_user")
 """What google-auth impersonates from."""
 _ADDRESSES: Final = ("token_uri", "token_url", "token_info_url", "service_account_impersonation_url")
-_SOURCE_ADDRESSES: Final = ("url", "region_url", "imdsv2_session_token_url", "regional_cred_verification_url")
 _REFUSED_SOURCES: Final[Mapping[str, str]] = {
     "executable": "runs a program",
     "certificate": "reads a certificate and its key from the pod's files",
+    "environment_id": "signs with the pod's own identity at AWS",
 }
 _POOL: Final = re.compile(
     r"//iam\.googleapis\.com/projects/[0-9]+/locations/global/workloadIdentityPools/[a-z0-9-]+/providers/[a-z0-9-]+"
@@ -102,7 +102,7 @@ class _Checking:
             if member in source:
                 way_out = "take file, which is the pod's own token, or url, or podIdentity"
                 raise self._refused(f"{where}{member}", f"{does}, which no gateway does: {way_out}")
-        if not any(member in source for member in ("file", "url", "environment_id")):
+        if not any(member in source for member in ("file", "url")):
             raise self._refused(f"{where}file", "is missing, and so is url: create the file anew")
 
     def addresses(self, file: Mapping[str, Any], where: str) -> Iterator[str]:
@@ -115,9 +115,8 @@ class _Checking:
                 yield self._address(file[member], f"{where}{member}")
         if file["type"] == "external_account":
             source = file["credential_source"]
-            for member in _SOURCE_ADDRESSES:
-                if source.get(member):
-                    yield self._address(source[member], f"{where}credential_source.{member}")
+            if source.get("url"):
+                yield self._address(source["url"], f"{where}credential_source.url")
         if file["type"] == "impersonated_service_account":
             yield from self.addresses(file["source_credentials"], f"{where}source_credentials.")
 
