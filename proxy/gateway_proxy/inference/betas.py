@@ -1,6 +1,7 @@
 """The names that a request's `anthropic-beta` headers list."""
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache
 
 from multidict import CIMultiDictProxy
 
@@ -10,6 +11,7 @@ RawHeaders = tuple[Header, ...]
 _HEADER = "anthropic-beta"
 _RAW_HEADER = _HEADER.encode()
 _LENGTH = len(_RAW_HEADER)
+_LONGEST_KNOWN = 2048
 
 
 def names(headers: CIMultiDictProxy[str]) -> Iterator[str]:
@@ -18,11 +20,11 @@ def names(headers: CIMultiDictProxy[str]) -> Iterator[str]:
             yield name.strip()
 
 
-def without(headers: RawHeaders, unwanted: Collection[bytes]) -> RawHeaders:
+def without(headers: RawHeaders, unwanted: frozenset[bytes]) -> RawHeaders:
     """The headers without those betas: their names cut out, the rest byte for byte; a header that listed nothing else
     goes as a whole."""
     for name, value in headers:
-        if len(name) == _LENGTH and name.lower() == _RAW_HEADER and any(beta in value for beta in unwanted):
+        if len(name) == _LENGTH and name.lower() == _RAW_HEADER and _concerns(value, unwanted):
             return tuple(_remaining(headers, unwanted))
     return headers
 
@@ -41,9 +43,21 @@ def _listed(headers: Iterable[Header]) -> Iterator[bytes]:
             yield from (one.strip(b" \t") for one in value.split(b","))
 
 
-def _remaining(headers: RawHeaders, unwanted: Collection[bytes]) -> Iterator[tuple[bytes, bytes]]:
+def _concerns(value: bytes, unwanted: frozenset[bytes]) -> bool:
+    return _known(value, unwanted) if len(value) <= _LONGEST_KNOWN else _names_any(value, unwanted)
+
+
+def _names_any(value: bytes, unwanted: frozenset[bytes]) -> bool:
+    return any(beta in value for beta in unwanted)
+
+
+_known = lru_cache(256)(_names_any)
+"""A client names the same ones with every request."""
+
+
+def _remaining(headers: RawHeaders, unwanted: frozenset[bytes]) -> Iterator[tuple[bytes, bytes]]:
     for name, value in headers:
-        if name.lower() != _RAW_HEADER or not any(beta in value for beta in unwanted):
+        if name.lower() != _RAW_HEADER or not _concerns(value, unwanted):
             yield name, value
             continue
         kept = [one for one in value.split(b",") if one.strip(b" \t") not in unwanted]

@@ -15,7 +15,7 @@ from gateway_proxy.inference.body import Members
 from gateway_proxy.inference.cutting import cut_members
 
 BETA: Final = "request-tags-2026-08-21"
-_BETAS: Final = (BETA.encode(),)
+_BETAS: Final = frozenset({BETA.encode()})
 MEMBER: Final = "tags"
 
 _tags_of = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
