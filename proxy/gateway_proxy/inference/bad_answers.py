@@ -18,18 +18,8 @@ LEAST_BYTES: Final = 1024
 LONG_EVENT: Final = 64 * 1024
 """Bytes of a first event that is not waited for to its end."""
 
-_EVENT_STREAM: Final = b"text/event-stream"
 _START_BYTES: Final = 256
 _ERROR: Final = b'"error"'
-
-
-def is_events(head: ResponseHead) -> bool:
-    """Whether it is a stream of server-sent events, not compressed."""
-    content_type = head.get(b"content-type")
-    if content_type is None or not content_type.lower().startswith(_EVENT_STREAM):
-        return False
-    encoding = head.get(b"content-encoding")
-    return encoding is None or encoding.lower() == b"identity"
 
 
 def says_something(held: bytes) -> bool:

@@ -220,7 +220,7 @@ class Router:
             head = exchange.head
             if head is None:
                 raise ProtocolError("no response head")
-            if head.status == 200 and bad_answers.is_events(head):
+            if head.status == 200 and sse.is_events(head):
                 silent = not await self._first_event(exchange)
                 if exchange.head is head:
                     held = exchange.held()
@@ -284,7 +284,7 @@ class Router:
 def _ready(route: Route, exchange: Exchange, *, stream: bool) -> Answer | None:
     """An answer that came whole with its head, as short ones do; None where something must be waited for."""
     head = exchange.head
-    if head is None or stream or bad_answers.is_events(head):
+    if head is None or stream or sse.is_events(head):
         return None
     body = exchange.whole(BUFFERED_LIMIT)
     return Answer(route, exchange, head, body, events=False, silent=False) if body is not None else None

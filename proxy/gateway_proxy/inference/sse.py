@@ -4,8 +4,20 @@ from typing import Final
 
 import orjson
 
+from gateway_proxy.upstream.head import ResponseHead
+
 PING: Final = b'event: ping\ndata: {"type": "ping"}\n\n'
 _DATA: Final = b"data:"
+_EVENT_STREAM: Final = b"text/event-stream"
+
+
+def is_events(head: ResponseHead) -> bool:
+    """Whether a body is a stream of server-sent events, not compressed."""
+    content_type = head.get(b"content-type")
+    if content_type is None or not content_type.lower().startswith(_EVENT_STREAM):
+        return False
+    encoding = head.get(b"content-encoding")
+    return encoding is None or encoding.lower() == b"identity"
 
 
 def last_border(data: bytes | bytearray, start: int = 0) -> int:

@@ -8,6 +8,7 @@ import msgspec
 
 from gateway_config.contract import Upstream
 from gateway_proxy.credentials.renewing import Renewing
+from gateway_proxy.inference import sse
 from gateway_proxy.inference.body import Members
 from gateway_proxy.providers import cloud_errors
 from gateway_proxy.providers.client import Call
@@ -51,7 +52,7 @@ class CloudMessagesAPIUpstream(MessagesAPIUpstream):
     async def _watched(self, call: Call, sent: Awaitable[Exchange]) -> Exchange:
         exchange = await sent
         head = exchange.head
-        if head is not None and head.status == 200 and _is_plain_events(head):
+        if head is not None and head.status == 200 and sse.is_events(head):
             exchange.decode_with(StreamedErrors(partial(self.translated, call)), head.with_headers())
         return exchange
 
@@ -87,10 +88,3 @@ def profile(members: Members) -> bytes | None:
     except ValueError:
         return None
     return text.encode() if text.isascii() and text.isprintable() and " " not in text else None
-
-
-def _is_plain_events(head: ResponseHead) -> bool:
-    content_type = head.get(b"content-type")
-    if content_type is None or not content_type.lower().startswith(b"text/event-stream"):
-        return False
-    return head.get(b"content-encoding") in (None, b"identity")
