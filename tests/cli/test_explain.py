@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import pytest
 from tests.local import running
 from tests.local.running import BINDING, POLICY, SECRET, SMALLEST
 
@@ -25,6 +26,23 @@ def test_a_route() -> None:
     assert "route     claude-sonnet-5-5[1m] is claude-sonnet-5-5\n" in result.stdout
     first = result.stdout.index("1. claude/anthropic-team as claude-sonnet-5-5 (priority 200)")
     assert first < result.stdout.index("2. claude/anthropic-reserve as claude-sonnet-5-5 (priority 100)")
+
+
+@pytest.mark.parametrize(
+    ("example", "hop"),
+    [
+        ("07-bedrock", "1. claude/bedrock-frankfurt as eu.anthropic.claude-opus-5-5 (priority 200)"),
+        ("07-bedrock", "2. claude/bedrock-ireland as arn:aws:bedrock:eu-west-1:123456789012:application-inference-pro"),
+        ("08-claude-platform-aws", "1. claude/claude-aws as claude-opus-5-5"),
+        ("09-vertex-ai", "1. claude/vertex as claude-opus-5-5"),
+        ("10-foundry", "1. claude/foundry as opus-for-claude-code"),
+        ("11-workload-identity", "1. claude/anthropic as claude-opus-5-5"),
+    ],
+)
+def test_a_route_to_every_provider(example: str, hop: str) -> None:
+    result = running.run("explain", f"examples/{example}", "--user", "alice", "--model", "claude-opus-5-5")
+    assert result.returncode == 0
+    assert hop in result.stdout
 
 
 def test_a_route_with_shares_and_bounds(tmp_path: Path) -> None:

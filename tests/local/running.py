@@ -182,7 +182,8 @@ def ask(port: int, key: str, *, model: str = MODEL, prompt: str = "hello") -> tu
 def post(port: int, key: str, body: Mapping[str, Any]) -> tuple[int, dict[str, Any]]:
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=DEADLINE)
     try:
-        connection.request("POST", "/v1/messages", json.dumps(body), {"x-api-key": key})
+        headers = {"x-api-key": key, "content-type": "application/json"}
+        connection.request("POST", "/v1/messages", json.dumps(body), headers)
         response = connection.getresponse()
         return response.status, json.loads(response.read())
     finally:
