@@ -124,12 +124,14 @@ def test_case_20_a_reservation_is_settled_by_what_was_used(
     client: Client, provider: Provider, stage: CaseGateway
 ) -> None:
     """By their estimates two requests do not fit into a minute; what the first one really took leaves room for more."""
-    limited(stage, provider, tokensPerMinute=1600)
+    body = client.body(stream=False, max_tokens=500)
+    estimate = len(body) // 4 + 500
+    limited(stage, provider, tokensPerMinute=3 * estimate)
+    stage.wait_for_pods()  # of which one's share is a half
     usage = {"input_tokens": 20, "output_tokens": 10}
     gate = Gate()
     provider.server.script(gate, *provider.answers(messages.message() | {"usage": usage}))
     provider.server.respond = lambda request: provider.answers(messages.message() | {"usage": usage})
-    body = client.body(stream=False, max_tokens=500)
     with ThreadPoolExecutor(1) as threads:
         first = threads.submit(client.ask, body)
         gate.wait_until_reached()
@@ -231,8 +233,8 @@ def test_case_29_nothing_of_what_was_said_is_kept_anywhere(
         client.line_of(answer)
     written = [path for path in Path(stage.folder).rglob("*") if path.is_file()]
     assert any(path.stat().st_size for path in written), "the store and the logs are among them"
-    told = [client.gateway.metrics_text().encode(), repr(client.gateway.status()).encode()]
-    for text in [*(path.read_bytes() for path in written), *told]:
+    pages = [client.gateway.metrics_text().encode(), repr(client.gateway.status()).encode()]
+    for text in [*(path.read_bytes() for path in written), *pages]:
         assert b"heliotrope-" not in text
 
 
