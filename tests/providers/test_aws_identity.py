@@ -5,10 +5,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from tests.providers.amazon import BODY, access_key, aws_binding, bedrock_binding
 from tests.providers.behind_tokens import behind
 from tests.providers.clients import Clients
-from tests.providers.test_bedrock import BODY, access_key, bedrock_binding
-from tests.providers.test_claude_platform_aws import aws_binding
 from tests.standins import messages
 from tests.standins.anthropic_upstream import AnthropicUpstream
 from tests.standins.aws_requests import ACCESS_KEY_ID, SECRET_ACCESS_KEY

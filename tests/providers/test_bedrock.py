@@ -2,63 +2,21 @@
 
 import json
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
+from tests.providers.amazon import BODY, HAIKU, PROFILE, SAID, SENT, STREAMED, access_key, bedrock_binding
 from tests.standins import event_frames, framing, messages
-from tests.standins.aws_requests import ACCESS_KEY_ID, SECRET_ACCESS_KEY
-from tests.standins.bedrock import BEARER, REGION, REQUEST_ID, BedrockStandIn, events_of, stream
+from tests.standins.aws_requests import SECRET_ACCESS_KEY
+from tests.standins.bedrock import BEARER, REGION, REQUEST_ID, BedrockStandIn, stream
 from tests.standins.gateway import Gateway
-from tests.standins.manifests import Manifest, cloud_binding, secret, serving
+from tests.standins.manifests import Manifest, secret, serving
 from tests.standins.raw_client import fetch
 from tests.standins.sigv4 import Keys
 from tests.standins.upstream import Gate
 
-HAIKU = "eu.anthropic.claude-haiku-4-5-20251001-v1:0"
-PROFILE = "arn:aws:bedrock:eu-central-1:123456789012:application-inference-profile/a1b2c3"
-MODELS = [
-    {"id": "claude-haiku-4-5-20251001", "upstreamID": HAIKU},
-    {"id": "claude-sonnet-5-5", "upstreamID": "eu.anthropic.claude-sonnet-5-5"},
-    {"id": "claude-opus-5-5", "upstreamID": PROFILE},
-]
-BODY = (
-    b'{ "model" : "claude-haiku-4-5-20251001",\n "max_tokens": 64, "temperature": 1.0,'
-    b' "metadata": {"model": "inner"}, "unknown": [12345678901234567890, 1e400],'
-    b' "messages": [{"role": "user", "content": "h\xc3\xa9"}] }'
-)
-SENT = BODY.replace(b'"model" : "claude-haiku-4-5-20251001",\n ', b"").replace(
-    b"] }", b'],"anthropic_version":"bedrock-2023-05-31" }'
-)
-STREAMED = BODY.replace(b'"max_tokens"', b'"stream": true, "max_tokens"')
-SAID = events_of(model="claude-haiku-4-5-20251001-v1:0")
-
-
-def access_key(key_id: str = ACCESS_KEY_ID, key: str = SECRET_ACCESS_KEY, token: str | None = None) -> Manifest:
-    made = secret("aws", key_id, key="accessKeyID")
-    made["stringData"] |= {"secretAccessKey": key} | ({"sessionToken": token} if token is not None else {})
-    return made
-
-
-def bedrock_binding(upstream: BedrockStandIn, **room: Any) -> Manifest:
-    room = {"region": upstream.region, "baseURL": upstream.url} | (room or {"accessKeySecretRef": {"name": "aws"}})
-    return cloud_binding("bedrock", "Bedrock", bedrock=room, models=MODELS)
-
 
 def with_access_key(upstream: BedrockStandIn, **key: str) -> list[Manifest]:
     return serving(access_key(**key), bedrock_binding(upstream))
-
-
-@pytest.fixture(scope="module")
-def shared_bedrock() -> Iterator[BedrockStandIn]:
-    with BedrockStandIn(models=[PROFILE]) as server:
-        yield server
-
-
-@pytest.fixture
-def bedrock(shared_bedrock: BedrockStandIn) -> Iterator[BedrockStandIn]:
-    shared_bedrock.begin_test()
-    yield shared_bedrock
-    assert shared_bedrock.problems == []
 
 
 @pytest.fixture

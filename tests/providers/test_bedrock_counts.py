@@ -1,9 +1,7 @@
 """Token counts of Bedrock: asked by the foundation model, where AWS counts with it, and never guessed."""
 
-from collections.abc import Iterator
-
 import pytest
-from tests.providers.test_bedrock import BODY, PROFILE, access_key, bedrock_binding
+from tests.providers.amazon import BODY, access_key, bedrock_binding
 from tests.standins import framing
 from tests.standins.anthropic_upstream import AnthropicUpstream
 from tests.standins.bedrock import BedrockStandIn, counted, error_answer
@@ -12,19 +10,6 @@ from tests.standins.manifests import Manifest, binding, secret, serving
 from tests.standins.raw_client import Response
 
 PATH = "/v1/messages/count_tokens?beta=true"
-
-
-@pytest.fixture(scope="module")
-def shared_bedrock() -> Iterator[BedrockStandIn]:
-    with BedrockStandIn(models=[PROFILE]) as server:
-        yield server
-
-
-@pytest.fixture
-def bedrock(shared_bedrock: BedrockStandIn) -> Iterator[BedrockStandIn]:
-    shared_bedrock.begin_test()
-    yield shared_bedrock
-    assert shared_bedrock.problems == []
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ import json
 from collections.abc import Iterator
 
 import pytest
-from tests.providers.test_bedrock import BODY, SAID, STREAMED, access_key, bedrock_binding
+from tests.providers.amazon import BODY, SAID, STREAMED, access_key, bedrock_binding
 from tests.standins import event_frames, framing, messages
 from tests.standins.anthropic_upstream import AnthropicUpstream
 from tests.standins.bedrock import BedrockStandIn, error_answer, stream, stream_head
@@ -14,19 +14,6 @@ from tests.standins.manifests import Manifest, binding, secret, serving
 from tests.standins.upstream import End, Gate, Step
 
 ACCOUNT = "arn:aws:iam::123456789012:role/claude-gateway"
-
-
-@pytest.fixture(scope="module")
-def shared_bedrock() -> Iterator[BedrockStandIn]:
-    with BedrockStandIn() as server:
-        yield server
-
-
-@pytest.fixture
-def bedrock(shared_bedrock: BedrockStandIn) -> Iterator[BedrockStandIn]:
-    shared_bedrock.begin_test()
-    yield shared_bedrock
-    assert shared_bedrock.problems == []
 
 
 @pytest.fixture

@@ -1,10 +1,8 @@
 """What is known of Bedrock is cut out of requests to it unless its binding keeps it, and every other byte stays."""
 
 import json
-from collections.abc import Iterator
 
-import pytest
-from tests.providers.test_bedrock import MODELS, access_key
+from tests.providers.amazon import MODELS, access_key
 from tests.standins.bedrock import BedrockStandIn
 from tests.standins.gateway import Gateway
 from tests.standins.manifests import cloud_binding, serving
@@ -15,19 +13,6 @@ BODY = (
     b'"messages":[{"role":"user","content":"hi"}],"tools":[{"name":"a","defer_loading":true,"input_schema":{}}]}'
 )
 BETAS = ("anthropic-beta", "prompt-caching-scope-2026-01-05,advanced-tool-use-2025-11-20,context-management-2025-06-27")
-
-
-@pytest.fixture(scope="module")
-def shared_bedrock() -> Iterator[BedrockStandIn]:
-    with BedrockStandIn() as server:
-        yield server
-
-
-@pytest.fixture
-def bedrock(shared_bedrock: BedrockStandIn) -> Iterator[BedrockStandIn]:
-    shared_bedrock.begin_test()
-    yield shared_bedrock
-    assert shared_bedrock.problems == []
 
 
 def sent(gateway: Gateway, bedrock: BedrockStandIn, **filters: object) -> bytes:

@@ -1,16 +1,15 @@
 """Claude Platform on AWS: what it is sent, and what a client gets of what it says."""
 
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
-from tests.providers.test_bedrock import access_key
+from tests.providers.amazon import access_key, aws_binding
 from tests.standins import framing, messages
 from tests.standins.anthropic_upstream import AnthropicUpstream
 from tests.standins.bedrock import error_answer
 from tests.standins.claude_platform_aws import API_KEY, REGION, WORKSPACE, ClaudePlatformAWSStandIn
 from tests.standins.gateway import Gateway
-from tests.standins.manifests import Manifest, binding, cloud_binding, secret, serving
+from tests.standins.manifests import binding, secret, serving
 from tests.standins.raw_client import fetch
 from tests.standins.sigv4 import Keys
 
@@ -21,12 +20,6 @@ BODY = (
 MODEL = "claude-haiku-4-5-20251001"
 SENT = BODY.replace(b'"claude-haiku-4-5"', b'"claude-haiku-4-5-20251001"')
 STREAMED = BODY.replace(b'"max_tokens"', b'"stream": true, "max_tokens"')
-
-
-def aws_binding(upstream: ClaudePlatformAWSStandIn, priority: int = 0, **room: Any) -> Manifest:
-    given = {"region": upstream.region, "baseURL": upstream.url, "workspaceID": WORKSPACE}
-    given |= room or {"accessKeySecretRef": {"name": "aws"}}
-    return cloud_binding("aws", "ClaudePlatformAWS", priority, claudePlatformAWS=given)
 
 
 @pytest.fixture(scope="module")
