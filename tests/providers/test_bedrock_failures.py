@@ -109,10 +109,15 @@ def test_what_is_the_request_s_own_fault_is_final(
 def test_a_credential_that_is_refused_with_400_is_no_fault_of_the_request(
     gateway: Gateway, bedrock: BedrockStandIn
 ) -> None:
+    def refusals() -> float:
+        return gateway.metric("claude_gateway_upstream_attempts_failed_total", reason="403")
+
+    before = refusals()
     bedrock.script(error_answer(400, "RequestExpired", f"Signature expired for {ACCOUNT}"))
     answer = gateway.messages(BODY)
     assert (answer.status, answer.error[0]) == (403, "permission_error")
     assert "arn:" not in answer.body.decode()
+    assert refusals() == before + 1, "counted as what it means"
 
 
 def test_an_exception_as_the_first_frame_is_the_answer_s_status(gateway: Gateway, bedrock: BedrockStandIn) -> None:

@@ -7,6 +7,7 @@ from calendar import timegm
 from collections.abc import Iterable, Mapping
 from hashlib import sha256
 from typing import NamedTuple
+from urllib.parse import quote, unquote_to_bytes
 
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
@@ -67,6 +68,13 @@ def problems_of_signature(
         return [*found, f"unknown access key {key_id}"]
     if received.get("x-amz-security-token") != key.session_token:
         found.append("x-amz-security-token is not that of the access key")
+    pairs = [pair.partition("=") for pair in target.partition("?")[2].split("&") if pair]
+    spelled = "&".join(
+        f"{quote(unquote_to_bytes(key), safe='-_.~')}={quote(unquote_to_bytes(value), safe='-_.~')}"
+        for key, _, value in pairs
+    )
+    if spelled != target.partition("?")[2]:
+        found.append(f"the query of {target!r} is spelled in another way than AWS compares it in")
     if found:
         return found
     request = AWSRequest(method=method, url=f"https://{received['host']}{target}", data=body)

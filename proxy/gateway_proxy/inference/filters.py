@@ -8,9 +8,11 @@ twice.
 import re
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from itertools import islice
 from typing import Final
 
 from gateway_config.contract import RequestFilter
+from gateway_proxy import errors
 from gateway_proxy.inference import betas
 from gateway_proxy.inference.body import Members, too_deep
 from gateway_proxy.inference.cutting import Span, cut_elements, cut_members, elements, joined, members, scan_value
@@ -26,6 +28,10 @@ _ESCAPED_NAME: Final = re.compile(rb"\\u00(?:[46][1-9a-fA-F]|[57][0-9aA]|5[fF]|3
 _BACKSLASH: Final = 0x5C
 _ROUNDS: Final = 4
 """How often the bytes of a body are read at most for objects that lie in each other; real ones do not."""
+
+PARTS_LIMIT: Final = 10_000
+"""Objects, or betas in a body, that are looked into one by one; real requests have some dozens. Each takes the event
+loop some 15 us, and a body has room for a million."""
 
 Header = tuple[bytes, bytes]
 
@@ -87,7 +93,8 @@ class Cut:
         self._anywhere = [_Anywhere(name, frozenset(inner)) for name, inner in everywhere.items()]
 
     def apply(self, request: Members, headers: Sequence[Header]) -> tuple[Members, Sequence[Header]]:
-        """The request without all that. Raises GatewayError (400) for one that is nested too deeply."""
+        """The request without all that. Raises GatewayError (400) for one that is nested too deeply, or in too many
+        parts."""
         try:
             spans = self._spans(request)
         except RecursionError:
@@ -131,6 +138,8 @@ class Cut:
         for one in self._anywhere:
             for start in one.objects(request.body):
                 objects[start] |= one.inner
+                if len(objects) > PARTS_LIMIT:
+                    raise _too_many()
         return objects
 
     def _betas_in(self, request: Members) -> list[Span] | None:
@@ -139,7 +148,9 @@ class Cut:
         start = next(place.value for place in request.places if place.name == BETAS_MEMBER)
         if text[start] != "[":
             return []
-        parts = list(elements(text, start))
+        parts = list(islice(elements(text, start), PARTS_LIMIT + 1))
+        if len(parts) > PARTS_LIMIT:
+            raise _too_many()
         cut = {
             number
             for number, (at, _) in enumerate(parts)
@@ -180,6 +191,13 @@ class _Anywhere:
             if found is not None and body[position - 1] != _BACKSLASH:
                 yield found.end() - 1
             position = body.find(self._name, position + 1)
+
+
+def _too_many() -> errors.GatewayError:
+    return errors.invalid_request(
+        f"the request body has more than {PARTS_LIMIT} parts that would have to be looked into for this upstream",
+        reason="TooManyParts",
+    )
 
 
 def _spellings(character: str) -> bytes:

@@ -36,6 +36,7 @@ BEGINNING: Final = 64 * 1024
 """Bytes kept of an error, or a number of tokens, that is longer than that."""
 _LOG_SECONDS: Final = 10.0
 """Of each upstream and reason, one line in this time: an upstream that is down fails every request."""
+_REFUSED: Final = frozenset({401, 403})
 _UNTIL_REPAIRED: Final = frozenset({"401", "403", RefusedAddressError.reason, CredentialError.reason})
 """Failures that last until an administrator acts."""
 _NAMES_NO_HEADER: Final = ("keep-alive", "close")
@@ -146,13 +147,15 @@ class Router:
             failures = failures or Failures()
             failures.status(answer)
             own = principal.passthrough_authorization is not None
-            counts = _tells_of_upstream(head.status, own_credential=own, metered=metered)
-            reason = _status_label(head.status)
+            # AWS refuses a credential with 400 too: what that means is in the answer for the client.
+            status = answer.head.status if answer.head.status in _REFUSED else head.status
+            counts = _tells_of_upstream(status, own_credential=own, metered=metered)
+            reason = _status_label(status)
             self._failed(route, reason, era, probe=probe, decision=decision, head=head, counts=counts)
-            if head.status in (401, 403) and not own:
+            if status in _REFUSED and not own:
                 route.client.credential_refused()
-            if not own or head.status not in (401, 403):
-                self._tell(route, str(head.status), _meaning(head.status), request)
+            if not own or status not in _REFUSED:
+                self._tell(route, str(status), _meaning(status), request)
         return (failures or Failures()).final()
 
     async def _attempt(self, route: Route, call: Call) -> Answer:
@@ -337,7 +340,7 @@ def _status_label(status: int) -> str:
 
 
 def _meaning(status: int) -> str:
-    if status in (401, 403):
+    if status in _REFUSED:
         return f"it refused the gateway's credential with status {status}: no request can pass until it is repaired"
     return f"it answered with status {status}"
 

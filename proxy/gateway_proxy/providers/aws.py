@@ -1,6 +1,9 @@
 """What the two providers on AWS share: requests that are signed, or carry a key as it is."""
 
+import re
+from functools import lru_cache
 from typing import ClassVar, Final
+from urllib.parse import quote, unquote_to_bytes
 
 from gateway_config.contract import Upstream
 from gateway_proxy.credentials.renewing import Renewing
@@ -31,6 +34,7 @@ _REFUSALS: Final = frozenset(
 )
 """What AWS says of the gateway's credential, with status 400 too (Bedrock user guide, "Troubleshooting Amazon Bedrock
 API Error Codes")."""
+_PLAIN: Final = re.compile(rb"(?:[A-Za-z0-9._~-]+=[A-Za-z0-9._~-]*)(?:&[A-Za-z0-9._~-]+=[A-Za-z0-9._~-]*)*")
 
 
 class AWSUpstream(CloudMessagesAPIUpstream):
@@ -59,7 +63,7 @@ class AWSUpstream(CloudMessagesAPIUpstream):
 
     def target(self, call: Call, model: str) -> bytes:
         """Path, and perhaps a query, behind the base URL."""
-        return call.target
+        return canonical(call.target)
 
     def prefix(self, call: Call, model: str) -> bytes:
         return self.prefix_of(self.target(call, model))
@@ -93,3 +97,20 @@ class AWSUpstream(CloudMessagesAPIUpstream):
         if head.status == 400 and told(head, body).code in _REFUSALS:
             head = ResponseHead.answered(403, *head.headers)
         return super().translated(call, head, body)
+
+
+@lru_cache(maxsize=64)
+def canonical(target: bytes) -> bytes:
+    """The target with its query spelled as AWS does before it compares signatures: every name and value decoded and
+    encoded again (IAM user guide, "Create a signed AWS API request"). Signed in another spelling it would be refused,
+    and the refusal held against the upstream."""
+    path, _, query = target.partition(b"?")
+    if _PLAIN.fullmatch(query):
+        return target
+    pairs = [pair.partition(b"=") for pair in query.split(b"&") if pair]
+    spelled = "&".join([f"{_spelled(name)}={_spelled(value)}" for name, _, value in pairs])
+    return path + b"?" + spelled.encode() if spelled else path
+
+
+def _spelled(text: bytes) -> str:
+    return quote(unquote_to_bytes(text), safe="-_.~")

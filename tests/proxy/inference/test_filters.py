@@ -11,7 +11,7 @@ from tests.proxy.inference.test_cool_down import World
 from gateway_config.contract import RequestFilter
 from gateway_proxy.errors import GatewayError
 from gateway_proxy.inference.body import scan
-from gateway_proxy.inference.filters import Cut, Filters
+from gateway_proxy.inference.filters import PARTS_LIMIT, Cut, Filters
 
 MODEL = "claude-sonnet-5-5"
 
@@ -224,6 +224,20 @@ def test_objects_that_lie_in_each_other_are_bounded() -> None:
     with pytest.raises(GatewayError) as caught:
         cut(body, SCOPE)
     assert (caught.value.status, caught.value.reason) == (400, "BodyTooDeep")
+
+
+@pytest.mark.parametrize(
+    ("body", "part"),
+    [('{"m":[%s],"cache_control":{"scope":1}}', '{"cache_control":{}}'), ('{"anthropic_beta":[%s]}', '"a-1"')],
+)
+def test_parts_that_are_looked_into_are_bounded(body: str, part: str) -> None:
+    """A body of the largest size would hold up everybody for half a minute."""
+    beta = ("b-2",)
+    most = PARTS_LIMIT - ("scope" in body)
+    cut(body % ",".join([part] * most), SCOPE, betas=beta)
+    with pytest.raises(GatewayError) as caught:
+        cut(body % ",".join([part] * (most + 1)), SCOPE, betas=beta)
+    assert (caught.value.status, caught.value.reason) == (400, "TooManyParts")
 
 
 @pytest.mark.parametrize("depth", range(960, 1010, 5))
