@@ -14,6 +14,8 @@ from gateway_operator.compiler.filters import builtin_filters
 
 CREDENTIAL = "claude.provider"
 """The credential's name in the bundle."""
+_PARTS = ("models", "betas", "fields", "instead")
+"""Of a filter."""
 API_KEY = "sk-ant-api03-" + "x" * 95
 
 
@@ -51,9 +53,7 @@ class Provider:
 
 def _builtin_filters(provider: str) -> tuple[contract.RequestFilter, ...]:
     return tuple(
-        contract.RequestFilter(
-            name=name, **{part: tuple(entry.get(part, ())) for part in ("models", "betas", "fields")}
-        )
+        contract.RequestFilter(name=name, **{part: tuple(entry.get(part, ())) for part in _PARTS})
         for name, entry in builtin_filters().items()
         if provider in entry["types"]
     )
