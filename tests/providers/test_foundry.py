@@ -133,13 +133,14 @@ CANARY = "resource corp-eu-canary of subscription 6d1c"
     ids=["claude", "platform"],
 )
 @pytest.mark.parametrize("at_once", [False, True], ids=["in pieces", "at once"])
+@pytest.mark.parametrize("body", [STREAMED, BODY], ids=["stream", "not asked for"])
 def test_a_failure_inside_of_a_stream_says_nothing_of_the_resource(
-    gateway: Gateway, foundry: FoundryStandIn, told: bytes, at_once: bool
+    gateway: Gateway, foundry: FoundryStandIn, told: bytes, at_once: bool, body: bytes
 ) -> None:
     events = messages.events()
     pieces = stream([*events[:3], told, *events[3:]])
     foundry.script(*([b"".join(pieces)] if at_once else pieces))  # type: ignore[arg-type]
-    answer = gateway.messages(STREAMED)
+    answer = gateway.messages(body)
     assert answer.body.startswith(b"".join(events[:3]) + b"event: error\n")
     assert answer.body.count(b"event: ") == 4
     end = json.loads(answer.body.rpartition(b"data: ")[2])

@@ -116,9 +116,11 @@ class BedrockUpstream(AWSUpstream):
         return ResponseHead.answered(error.status, *headers, *_ids(head)), errors.envelope(error, call.request_id)
 
     async def _watched(self, call: Call, sent: Awaitable[Exchange]) -> Exchange:
+        if not call.stream:
+            return await super()._watched(call, sent)
         exchange = await sent
         head = exchange.head
-        if head is None or head.status != 200 or call.counts:
+        if head is None or head.status != 200:
             return exchange
         media_type = (head.get(b"content-type") or b"").lower()
         if not media_type.startswith(_MEDIA_TYPE) or head.get(b"content-encoding") not in (None, b"identity"):

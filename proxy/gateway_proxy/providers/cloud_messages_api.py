@@ -46,10 +46,10 @@ class CloudMessagesAPIUpstream(MessagesAPIUpstream):
         return cloud_errors.translated(self._names, call, head, body)
 
     def send(self, call: Call, model: str) -> Awaitable[Exchange]:
-        sent = super().send(call, model)
-        return self._watched(call, sent) if call.stream else sent
+        return self._watched(call, super().send(call, model))
 
     async def _watched(self, call: Call, sent: Awaitable[Exchange]) -> Exchange:
+        """Also where no stream was asked for: one may come all the same."""
         exchange = await sent
         head = exchange.head
         if head is not None and head.status == 200 and sse.is_events(head):
