@@ -192,3 +192,33 @@ def test_the_frame_of_an_object(manifest: dict[str, Any], words: str) -> None:
 def test_messages_are_printable_whatever_a_manifest_holds() -> None:
     for text in _violations(GATEWAY, {"\ud800": 1, "a\nb": 2, "safeguards": "\x1b[31m\ud800"}):
         assert text.isprintable()
+
+
+@pytest.mark.parametrize(
+    ("kind", "member", "words"),
+    [
+        (
+            "Foundry",
+            {"foundry": {"resource": "https://corp-eu.services.ai.azure.com", "podIdentity": {}}},
+            "spec.foundry.resource: must be a resource's name such as corp-eu, not its address",
+        ),
+        (
+            "Foundry",
+            {
+                "foundry": {
+                    "resource": "corp-eu",
+                    "entra": {"tenantID": "corp/eu", "clientID": "c", "clientSecretRef": {"name": "a", "key": "b"}},
+                }
+            },
+            "spec.foundry.entra.tenantID: must be a tenant's id, such as 72f988bf-86f1-41af-91ab-2d7cd011db47",
+        ),
+        (
+            "VertexAI",
+            {"vertexAI": {"projectID": "corp-ml", "region": "us", "podIdentity": {}, "impersonate": "claude"}},
+            "spec.vertexAI.impersonate: must be a service account's email, such as",
+        ),
+    ],
+)
+def test_a_form_is_told_in_words(kind: str, member: dict[str, Any], words: str) -> None:
+    (told,) = _violations({**BINDING, "spec": {"gatewayRefs": [{"name": "corp"}], "type": kind}}, member)
+    assert told.startswith(words)

@@ -180,3 +180,14 @@ def test_claude_platform_on_aws(tmp_path: Path) -> None:
         refuse(upstream, framing.error_answer(403, "permission_error", "Not authorized."))
         call = running.run("check", directory, "-o", "json").stdout
         assert "aws-external-anthropic:CreateInference on arn:aws:aws-external-anthropic:us-west-2:ACCOUNT" in call
+
+
+def test_temporary_keys_that_are_not_whole(tmp_path: Path) -> None:
+    """The Secret is there: what is wrong with it is told, and not that it has to be made."""
+    temporary = manifests.secret("aws", "ASIA" + ACCESS_KEY_ID[4:], key="accessKeyID")
+    temporary["stringData"]["secretAccessKey"] = SECRET_ACCESS_KEY
+    bedrock = {"region": "eu-central-1", "accessKeySecretRef": {"name": "aws"}}
+    binding = check(write(tmp_path, manifests.cloud_binding("bedrock", "Bedrock", bedrock=bedrock), temporary), code=1)
+    assert binding["credential"]["state"] == "not tried"
+    assert "add the key sessionToken" in binding["problem"]["message"]
+    assert binding["problem"]["wayOut"].startswith("mend what the Secret holds")

@@ -143,7 +143,7 @@ def test_a_role_and_its_external_id() -> None:
     ("data", "reason", "told"),
     [
         ({"accessKeyID": "AKIDEXAMPLE"}, "SecretKeyNotFound", "has no key secretAccessKey"),
-        ({"accessKeyID": "ASIAEXAMPLE", "secretAccessKey": CANARY}, "SecretKeyNotFound", "add the key sessionToken"),
+        ({"accessKeyID": "ASIAEXAMPLE", "secretAccessKey": CANARY}, "SecretInvalid", "add the key sessionToken"),
         ({"accessKeyID": "AKID EXAMPLE", "secretAccessKey": CANARY}, "SecretInvalid", "key accessKeyID"),
         ({"accessKeyID": "AKIDEXAMPLE", "secretAccessKey": f"{CANARY}\n\n"}, "SecretInvalid", "key secretAccessKey"),
         ({**AWS_KEYS, "sessionToken": ""}, "SecretInvalid", "key sessionToken, is empty"),

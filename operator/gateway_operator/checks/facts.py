@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 
 from gateway_config.contract import Upstream
 from gateway_operator.compiler import Resource
+from gateway_operator.compiler.providers import ROOMS
 
 _CREDENTIALS: Final = (
     "apiKeySecretRef",
@@ -25,13 +26,6 @@ _FIXED_KEYS: Final = {
     "serviceAccountSecretRef": ["key.json"],
 }
 """Of Secrets that are named without a key."""
-_MEMBERS: Final = {
-    "Anthropic": "anthropic",
-    "Bedrock": "bedrock",
-    "ClaudePlatformAWS": "claudePlatformAWS",
-    "VertexAI": "vertexAI",
-    "Foundry": "foundry",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +46,8 @@ class Facts:
         spec = resource.manifest.get("spec")
         kind = spec.get("type") if isinstance(spec, Mapping) else None
         kind = kind if isinstance(kind, str) else ""
-        member = spec.get(_MEMBERS.get(kind, "")) if isinstance(spec, Mapping) else None
+        room = ROOMS.get(kind)
+        member = spec.get(room.name) if room is not None and isinstance(spec, Mapping) else None
         return cls(
             namespace=resource.ref.namespace,
             name=resource.ref.name,
@@ -117,7 +112,8 @@ class Facts:
         return self.path("baseURL")
 
     def path(self, field: str) -> str:
-        return f"spec.{_MEMBERS.get(self.type, self.type)}.{field}"
+        room = ROOMS.get(self.type)
+        return f"{room.path if room is not None else f'spec.{self.type}'}.{field}"
 
     def said(self, field: str) -> str:
         """A field, `entra.clientID` too, with its value where it has one."""

@@ -132,7 +132,8 @@ def _left_out(manifests: Manifests, finding: Finding, facts: Facts, *, from_file
     """What is wrong with a binding that is not in the configuration, and the way out."""
     place = _place(manifests, finding)
     if finding.reason not in _MISSING:
-        return f"the gateway leaves the binding out: {place}", "mend the field; `claude-gateway lint` judges it again"
+        what = "what the Secret holds" if finding.reason == "SecretInvalid" else "the field"
+        return f"the gateway leaves the binding out: {place}", f"mend {what}; `claude-gateway lint` judges it again"
     if from_files:
         return str(place), (
             f"put the Secret into the directory, take its value from the environment, {facts.secret_env}, or check the "

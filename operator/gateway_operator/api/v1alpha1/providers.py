@@ -5,7 +5,15 @@ from typing import Annotated
 from gateway_operator.api.v1alpha1.addresses import BaseURL
 from gateway_operator.api.v1alpha1.base import Model, Rule, doc, one_of_rule
 from gateway_operator.api.v1alpha1.references import SecretKeyRef, SecretRef
-from gateway_operator.api.v1alpha1.scalars import VISIBLE_PATTERN, Opaque, Region, RoleARN
+from gateway_operator.api.v1alpha1.scalars import (
+    ENTRA_TENANT_PATTERN,
+    FOUNDRY_RESOURCE_PATTERN,
+    GOOGLE_ACCOUNT_PATTERN,
+    VISIBLE_PATTERN,
+    Opaque,
+    Region,
+    RoleARN,
+)
 
 _ACCESS_KEY = (
     "Secret with the keys `accessKeyID`, `secretAccessKey` and, for temporary ones, `sessionToken`. "
@@ -218,7 +226,8 @@ class VertexAI(Model):
     service_account_secret_ref: Annotated[
         SecretRef | None,
         doc(
-            "Secret whose `key.json` is a service account's key. Exactly one credential is required. Default: none.",
+            "Secret whose `key.json` is a credential file of Google's: a service account's key, or a workload identity "
+            "pool's configuration. Exactly one credential is required. Default: none.",
             example={"name": "vertex"},
         ),
     ] = None
@@ -228,7 +237,7 @@ class VertexAI(Model):
             "Service account that is impersonated from whichever credential there is. Default, and when empty: none.",
             example="claude@corp-ml.iam.gserviceaccount.com",
             max_length=320,
-            pattern=r"^([^@ ]+@[^@ ]+)?$",
+            pattern=GOOGLE_ACCOUNT_PATTERN,
         ),
     ] = ""
     pod_identity: Annotated[PodIdentity | None, doc(_POD_IDENTITY, example={})] = None
@@ -244,7 +253,16 @@ class VertexAI(Model):
 class Entra(Model):
     """A Microsoft Entra application with a client secret."""
 
-    tenant_id: Annotated[Opaque, doc("Directory (tenant) id.", example="72f988bf-86f1-41af-91ab-2d7cd011db47")]
+    tenant_id: Annotated[
+        str,
+        doc(
+            "Directory (tenant) id, or the directory's domain.",
+            example="72f988bf-86f1-41af-91ab-2d7cd011db47",
+            min_length=1,
+            max_length=256,
+            pattern=ENTRA_TENANT_PATTERN,
+        ),
+    ]
     client_id: Annotated[Opaque, doc("Application (client) id.", example="d3c0ba12-7d11-4c26-9a6b-33ad1a1f1b2c")]
     client_secret_ref: Annotated[
         SecretKeyRef, doc("The client's secret.", example={"name": "entra", "key": "client-secret"})
@@ -260,7 +278,7 @@ class Foundry(Model):
             "Name of the Foundry resource. Required unless `baseURL` is given. Default: none.",
             example="corp-eu",
             max_length=64,
-            pattern=r"^([A-Za-z0-9]([-A-Za-z0-9]*[A-Za-z0-9])?)?$",
+            pattern=FOUNDRY_RESOURCE_PATTERN,
         ),
     ] = ""
     base_url: Annotated[

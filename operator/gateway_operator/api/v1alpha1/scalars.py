@@ -26,6 +26,9 @@ LABEL_VALUE_PATTERN: Final = r"^([A-Za-z0-9]([-._A-Za-z0-9]*[A-Za-z0-9])?)?$"
 IMAGE_PATTERN: Final = r"^[A-Za-z0-9][-._/:@A-Za-z0-9]*$"
 ENV_NAME_PATTERN: Final = r"^[A-Za-z_][A-Za-z0-9_]*$"
 BETA_PATTERN: Final = r"^[!-+\--~]+$"
+FOUNDRY_RESOURCE_PATTERN: Final = r"^([A-Za-z0-9]([-A-Za-z0-9]*[A-Za-z0-9])?)?$"
+GOOGLE_ACCOUNT_PATTERN: Final = r"^([^@ ]+@[^@ ]+)?$"
+ENTRA_TENANT_PATTERN: Final = r"^[-.A-Za-z0-9]+$"
 FIELD_PATH_PATTERN: Final = r"^((\*\*\.)?[A-Za-z0-9_-]+\.)?[A-Za-z0-9_-]+$"
 
 PATTERNS: Final[dict[str, str]] = {
@@ -45,6 +48,9 @@ PATTERNS: Final[dict[str, str]] = {
     LABEL_VALUE_PATTERN: "must be letters, digits, '-', '_' and '.', beginning and ending with a letter or digit",
     IMAGE_PATTERN: "must be an image reference such as registry.example/claude-gateway-proxy:1.2.3",
     BETA_PATTERN: "must be the name of one beta, without spaces and commas, such as fast-mode-2026-02-01",
+    FOUNDRY_RESOURCE_PATTERN: "must be a resource's name such as corp-eu, not its address, which goes into baseURL",
+    GOOGLE_ACCOUNT_PATTERN: "must be a service account's email, such as claude@corp-ml.iam.gserviceaccount.com",
+    ENTRA_TENANT_PATTERN: "must be a tenant's id, such as 72f988bf-86f1-41af-91ab-2d7cd011db47, or its domain",
     FIELD_PATH_PATTERN: "must be a path such as name, name.member or **.name.member",
     ENV_NAME_PATTERN: "must be the name of an environment variable: letters, digits and '_'",
 }

@@ -44,5 +44,5 @@ def _access_key(keyring: Keyring, path: str, ref: SecretRef, role_region: str) -
             f"Secret {keyring.ref.namespace}/{ref.name} holds a temporary access key without its {_SESSION_TOKEN}: "
             f"add the key {_SESSION_TOKEN}, or take a key that lasts"
         )
-        raise UnusableError(path, Reason.SECRET_KEY_NOT_FOUND, message)
+        raise UnusableError(path, Reason.SECRET_INVALID, message)
     return json.dumps(keys, sort_keys=True)
