@@ -211,3 +211,13 @@ def test_the_annotation_pins_every_host(file: Any, vertex: dict[str, Any], hosts
         finding = refusal(file, hosts=others, **vertex)
         assert finding.reason == "SecretHostNotAllowed"
         assert finding.message.endswith(f"not to {absent}")
+
+
+@pytest.mark.parametrize(
+    "value", [None, 5, [], ["file"], {}, {"file": None}, "file", "https://[", {"url": 5}], ids=repr
+)
+@pytest.mark.parametrize("file", [SERVICE_ACCOUNT, AUTHORIZED_USER, EXTERNAL, IMPERSONATED], ids=lambda it: it["type"])
+def test_a_member_of_any_form_costs_no_more_than_its_binding(file: dict[str, Any], value: Any) -> None:
+    members = {*SERVICE_ACCOUNT, *AUTHORIZED_USER, *EXTERNAL, *IMPERSONATED, "token_uri", "token_info_url"}
+    for member in sorted(members):
+        assert outcome({**file, member: value}).configuration is not None

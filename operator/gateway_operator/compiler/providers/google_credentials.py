@@ -60,7 +60,7 @@ def checked_credentials(keyring: Keyring, path: str, name: str, key: str, *, imp
     checking.check_kind(file, tuple(_NEEDED), "")
     urls = list(checking.addresses(file, ""))
     keyring.meant_for(path, name, [*urls, IMPERSONATION_URL] if impersonates else urls)
-    if keyring.pods and "file" in file.get("credential_source", ()):
+    if _takes_the_pods_token(file, keyring):
         checking.check_pool(file["audience"])
     result = _for_the_proxy(file, text, keyring)
     if keyring.foreign and keyring.audiences:
@@ -154,13 +154,17 @@ class _Checking:
         return UnusableError(self._path, reason, f"{self._what}: {member} {why}")
 
 
+def _takes_the_pods_token(file: Mapping[str, Any], keyring: Keyring) -> bool:
+    """Files of other kinds may hold a `credential_source` of any form: it says nothing there."""
+    return keyring.pods and file["type"] == "external_account" and "file" in file["credential_source"]
+
+
 def _for_the_proxy(file: dict[str, Any], text: str, keyring: Keyring) -> str:
     """With the address that google-auth wants named, and the pod's own token in place of a file: the pod's other files
     are none of the credential's business."""
     if file["type"] == "service_account" and "token_uri" not in file:
         return json.dumps(file | {"token_uri": TOKEN_URL})
-    source = file.get("credential_source")
-    if keyring.pods and file["type"] == "external_account" and isinstance(source, dict) and "file" in source:
+    if _takes_the_pods_token(file, keyring):
         own = {"file": keyring.token_file(token_audience(file["audience"]))}
         return json.dumps(file | {"credential_source": own})
     return text
