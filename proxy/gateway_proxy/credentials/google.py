@@ -101,15 +101,15 @@ def _of_library(credential: GoogleCredential, file: dict[str, Any] | None, what:
 
 def _of_file(file: dict[str, Any], what: str) -> Any:
     """google-auth's own loader asks for the project on the way, with HTTP of its own. Raises ValueError and others."""
-    source = file.get("credential_source")
-    if isinstance(source, dict) and isinstance(source.get("file"), str):
-        _read(source["file"], f"{what}: the pod's token")
     match file.get("type"):
         case "service_account":
             return _service_account(file, what)
         case "external_account":
             from google.auth.identity_pool import Credentials as PoolIdentity
 
+            source = file.get("credential_source")
+            if isinstance(source, dict) and isinstance(source.get("file"), str):
+                _read(source["file"], f"{what}: the pod's token")
             return PoolIdentity.from_info(file, scopes=[SCOPE])
         case "impersonated_service_account":
             from google.auth.impersonated_credentials import Credentials as Impersonated

@@ -95,6 +95,13 @@ async def test_a_key_may_name_another_token_endpoint(tokens: TokenServer, outbou
     assert oauth.problems == []
 
 
+async def test_a_key_reads_no_file_of_the_pod(outbound: Outbound, oauth: OAuth, tmp_path: Path) -> None:
+    """A file that a key's own may name, such as an endless one, is not opened."""
+    named = tmp_path / "not-there"
+    assert await token_of(outbound, service_account(credential_source={"file": str(named)})).get()
+    assert oauth.problems == []
+
+
 async def test_the_pods_own_identity(tokens: TokenServer, outbound: Outbound, metadata: Metadata) -> None:
     renewing = google_token(GoogleCredential(), (), outbound=outbound)
     assert await renewing.get() == b"authorization: Bearer ya29.google-token-canary-1"
