@@ -101,7 +101,7 @@ def test_a_profile_goes_into_its_header(gateway: Gateway, foundry: FoundryStandI
 
 
 @pytest.mark.parametrize(
-    "profile", [b"7", b"null", b'""', b'"a b"', b'"a\\r\\nx: y"', b'"\\u00e9"', b'"%b"' % (b"x" * 300)]
+    "profile", [b"7", b"null", b'""', b'"a b"', b'"a\\r\\nx: y"', b'"\\u00e9"', b'"u_\\ud800"', b'"%b"' % (b"x" * 300)]
 )
 def test_a_profile_that_no_header_can_carry_stays_where_it_is(
     gateway: Gateway, foundry: FoundryStandIn, profile: bytes

@@ -78,11 +78,11 @@ class CloudMessagesAPIUpstream(MessagesAPIUpstream):
 
 
 def profile(members: Members) -> bytes | None:
-    """The member as its header has it; None for one that no header can carry, which stays where it is: the upstream has
-    words for it."""
+    """The member as its header has it; None for one that no header can carry, or that is written with escapes, which
+    stays where it is: the upstream has words for it."""
     raw = members.raw(PROFILE_MEMBER)
-    if not 2 < len(raw) <= _PROFILE_BYTES:
-        return None
+    if not 2 < len(raw) <= _PROFILE_BYTES or b"\\" in bytes(raw):
+        return None  # a lone surrogate would be read as another character
     try:
         text = _text_of(raw)
     except ValueError:
