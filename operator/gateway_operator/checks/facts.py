@@ -1,6 +1,6 @@
 """What an administrator wrote in a binding, in the words of its fields."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -8,6 +8,8 @@ from urllib.parse import urlsplit
 from gateway_config.contract import Upstream
 from gateway_operator.compiler import Resource
 from gateway_operator.compiler.providers import ROOMS
+from gateway_operator.compiler.providers.aws import ACCESS_KEY_NAMES
+from gateway_operator.compiler.providers.google_credentials import FILE_KEY
 
 _CREDENTIALS: Final = (
     "apiKeySecretRef",
@@ -21,9 +23,9 @@ _CREDENTIALS: Final = (
 )
 _PLACES: Final = ("baseURL", "region", "resource")
 """What an address comes from, the strongest first."""
-_FIXED_KEYS: Final = {
-    "accessKeySecretRef": ["accessKeyID", "secretAccessKey"],
-    "serviceAccountSecretRef": ["key.json"],
+_FIXED_KEYS: Final[Mapping[str, Sequence[str]]] = {
+    "accessKeySecretRef": ACCESS_KEY_NAMES,
+    "serviceAccountSecretRef": (FILE_KEY,),
 }
 """Of Secrets that are named without a key."""
 
@@ -93,7 +95,7 @@ class Facts:
     def secret_env(self) -> str:
         """The option by which the environment gives what the Secret holds, with VARIABLE in place of a name."""
         name, _, key = self.secret.rpartition("/")[2].partition(" key ")
-        keys = [key] if key else _FIXED_KEYS.get(self.credential_field, ["KEY"])
+        keys = [key] if key else _FIXED_KEYS.get(self.credential_field, ("KEY",))
         return " ".join(f"--secret-env {name or 'NAME'}/{each}=VARIABLE" for each in keys)
 
     @property

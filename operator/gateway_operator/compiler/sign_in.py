@@ -16,11 +16,9 @@ from gateway_operator.api.v1alpha1 import GatewayDeployment
 from gateway_operator.api.v1alpha1.conditions import Reason
 from gateway_operator.api.v1alpha1.identity import OIDCProvider, TokenEndpointAuthMethod
 from gateway_operator.compiler.findings import Finding, error, warning
-from gateway_operator.compiler.providers.google_credentials import TOKEN_URL, is_private_key
+from gateway_operator.compiler.providers.google_credentials import FILE_KEY, TOKEN_URL, is_private_key
 from gateway_operator.compiler.references import UnresolvedError, Values
 from gateway_operator.compiler.snapshot import ObjectRef
-
-SERVICE_ACCOUNT_KEY: Final = "key.json"
 
 _DEFAULT_SCOPES: Final = ("openid", "profile", "email", "offline_access")
 _DEFAULT_ALGORITHMS: Final = ("RS256", "ES256")
@@ -143,10 +141,8 @@ class _Compiling:
             return None
         ref = asked.service_account_secret_ref
         try:
-            text = self.values.text(self.ref.namespace, ref.name, ref.key or SERVICE_ACCOUNT_KEY, url=TOKEN_URL)
-            _check_service_account(
-                text, f"Secret {self.ref.namespace}/{ref.name}, key {ref.key or SERVICE_ACCOUNT_KEY}"
-            )
+            text = self.values.text(self.ref.namespace, ref.name, ref.key or FILE_KEY, url=TOKEN_URL)
+            _check_service_account(text, f"Secret {self.ref.namespace}/{ref.name}, key {ref.key or FILE_KEY}")
         except UnresolvedError as problem:
             self.refused = True
             self._unresolved("googleGroups.serviceAccountSecretRef", problem)

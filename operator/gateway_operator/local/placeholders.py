@@ -6,15 +6,17 @@ from dataclasses import replace
 from typing import Any
 
 from gateway_operator.compiler import Finding, ObjectRef, Secret, Snapshot
+from gateway_operator.compiler.providers.aws import ACCESS_KEY_NAMES
+from gateway_operator.compiler.providers.google_credentials import FILE_KEY
 
 PLACEHOLDER = b"not-in-these-files"
 _SHAPED: Mapping[str, Mapping[str, bytes]] = {
     "urlSecretRef": {"": b"postgresql://gateway@not-in-these-files/gateway"},
     "serviceAccountSecretRef": {
-        "key.json": b'{"type": "service_account", "client_email": "not-in-these-files", "private_key": '
+        FILE_KEY: b'{"type": "service_account", "client_email": "not-in-these-files", "private_key": '
         b'"-----BEGIN PRIVATE KEY-----\\nMAA=\\n-----END PRIVATE KEY-----"}',
     },
-    "accessKeySecretRef": {"accessKeyID": PLACEHOLDER, "secretAccessKey": PLACEHOLDER},
+    "accessKeySecretRef": dict.fromkeys(ACCESS_KEY_NAMES, PLACEHOLDER),
 }
 """References whose values have a form or fixed keys: the keys where none is named, and what stands in them."""
 ELSEWHERE = frozenset({"SecretNotFound", "ConfigMapNotFound"})

@@ -8,7 +8,8 @@ from gateway_operator.api.v1alpha1.conditions import Reason
 from gateway_operator.api.v1alpha1.references import SecretKeyRef, SecretRef
 from gateway_operator.compiler.providers.room import Keyring, UnusableError
 
-_NAMES: Final = ("accessKeyID", "secretAccessKey")
+ACCESS_KEY_NAMES: Final = ("accessKeyID", "secretAccessKey")
+"""Of a Secret that is named without a key."""
 _SESSION_TOKEN: Final = "sessionToken"  # noqa: S105  # a name
 _TEMPORARY: Final = "ASIA"
 """What ids of temporary access keys begin with (IAM user guide, "Understanding unique ID prefixes")."""
@@ -34,10 +35,10 @@ def signing_credential(
 def _access_key(keyring: Keyring, path: str, ref: SecretRef, role_region: str) -> str:
     """The keys as JSON. `role_region`: where they are used to assume a role as well."""
     if ref.key is not None:
-        message = f"{ref.key} is one key, and {' and '.join(_NAMES)} are read by these names: remove key"
+        message = f"{ref.key} is one key, and {' and '.join(ACCESS_KEY_NAMES)} are read by these names: remove key"
         raise UnusableError(f"{path}.key", Reason.SECRET_INVALID, message)
     urls = [sts_url(role_region)] if role_region else []
-    wanted = [*_NAMES, _SESSION_TOKEN] if keyring.has(path, ref.name, _SESSION_TOKEN) else _NAMES
+    wanted = [*ACCESS_KEY_NAMES, _SESSION_TOKEN] if keyring.has(path, ref.name, _SESSION_TOKEN) else ACCESS_KEY_NAMES
     keys = {name: keyring.header_value(path, SecretKeyRef(name=ref.name, key=name), urls=urls) for name in wanted}
     if keys["accessKeyID"].startswith(_TEMPORARY) and _SESSION_TOKEN not in keys:
         message = (

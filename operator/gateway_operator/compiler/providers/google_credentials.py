@@ -17,6 +17,8 @@ from gateway_operator.compiler.providers.room import Keyring, UnusableError
 from gateway_operator.compiler.references import host_of
 from gateway_operator.compiler.urls import plain_http_finding, url_finding
 
+FILE_KEY: Final = "key.json"
+"""Of a Secret that is named without a key."""
 TOKEN_URL: Final = "https://oauth2.googleapis.com/token"  # noqa: S105  # an address
 """Where a service account's key is used; the key itself is never sent."""
 IMPERSONATION_URL: Final = "https://iamcredentials.googleapis.com"

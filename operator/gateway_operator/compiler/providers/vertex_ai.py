@@ -4,10 +4,9 @@ from typing import Final
 
 from gateway_config.contract import Credential, GoogleCredential
 from gateway_operator.api.v1alpha1.providers import VertexAI
-from gateway_operator.compiler.providers.google_credentials import checked_credentials
+from gateway_operator.compiler.providers.google_credentials import FILE_KEY, checked_credentials
 from gateway_operator.compiler.providers.room import Keyring, Place, Room
 
-CREDENTIAL_KEY: Final = "key.json"
 VERSION_PATH: Final = "/v1"
 _MULTI_REGIONS: Final = frozenset({"us", "eu"})
 
@@ -34,9 +33,7 @@ def credential(member: VertexAI, keyring: Keyring) -> Credential:
     value = None
     if ref is not None:
         path = f"{ROOM.path}.serviceAccountSecretRef"
-        text = checked_credentials(
-            keyring, path, ref.name, ref.key or CREDENTIAL_KEY, impersonates=bool(member.impersonate)
-        )
+        text = checked_credentials(keyring, path, ref.name, ref.key or FILE_KEY, impersonates=bool(member.impersonate))
         value = keyring.keep(text)
     return GoogleCredential(service_account=value, impersonate=member.impersonate or None)
 
