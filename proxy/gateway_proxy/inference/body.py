@@ -19,7 +19,10 @@ could read another value."""
 MAX_MEMBERS: Final = 1000
 """Top-level members of a request; real ones have about twenty."""
 
-_LONE_SURROGATE: Final = re.compile(rb"\\u[dD][89a-fA-F][0-9a-fA-F]{2}")
+_SURROGATE: Final = re.compile(rb"\\u[dD][89a-fA-F]")
+_INSTEAD: Final = [
+    (b"\\u%c%c" % (first, second), b"\\u0%c" % second) for first in b"dD" for second in b"89abcdefABCDEF"
+]
 _DELIMITERS: Final = " \t\n\r,}"
 _members_of = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 
@@ -206,10 +209,12 @@ def _values_of(body: bytes) -> dict[str, msgspec.Raw]:
             raise
         except msgspec.DecodeError:
             # JSON's grammar lets a lone surrogate escape stand; the upstream has its own words for it, which clients
-            # know. So it is passed over here, by another escape of the same length.
-            if not _LONE_SURROGATE.search(body):
+            # know. So it is passed over here, by another escape of the same length, of no character that any name has.
+            if not _SURROGATE.search(body):
                 raise
-            return _members_of(_LONE_SURROGATE.sub(rb"\\u0041", body))
+            for written, instead in _INSTEAD:
+                body = body.replace(written, instead)  # a pattern's `sub` takes five times as long
+            return _members_of(body)
     except msgspec.ValidationError:
         raise errors.invalid_request("the request body must be a JSON object", reason="BodyNotAnObject") from None
     except RecursionError:

@@ -200,6 +200,16 @@ def test_a_model_that_is_none(body: bytes, message: str) -> None:
         scan(body).model()
 
 
+@pytest.mark.parametrize("escape", ["\\ud800", "\\uDFFF", "\\uDa12\\udB34"])
+def test_a_lone_surrogate_is_not_read_as_a_letter(escape: str) -> None:
+    body = b'{"model":"cl%bude", "cl%bude":1}' % (escape.encode(), escape.encode())
+    read = scan(body)
+    assert not read.model().isascii()
+    assert "clAude" not in read
+    assert read.body == body
+    assert read.with_model("m") == b'{"model":"m", "cl%bude":1}' % escape.encode()
+
+
 def test_huge_numbers_and_lone_surrogates_are_the_upstreams_business() -> None:
     body = b'{"model":"a","n":' + b"9" * 50_000 + b' ,"t":"\\ud800 \\uDFFF"}'
     assert scan(body).model() == "a"
