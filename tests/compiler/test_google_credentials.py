@@ -75,6 +75,11 @@ def test_the_address_of_googles_tokens_is_added_where_the_file_has_none() -> Non
     assert file_of(outcome(own)) == own
 
 
+def test_the_address_is_added_to_the_key_that_a_file_impersonates_from() -> None:
+    source = file_of(outcome(IMPERSONATED | {"source_credentials": SERVICE_ACCOUNT}))["source_credentials"]
+    assert source == {**SERVICE_ACCOUNT, "token_uri": "https://oauth2.googleapis.com/token"}
+
+
 def test_a_file_source_is_the_pods_own_token_and_nothing_else() -> None:
     result = outcome(EXTERNAL)
     assert result.token_audiences == (f"https:{POOL}",)

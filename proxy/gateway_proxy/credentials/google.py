@@ -20,6 +20,8 @@ SCOPE: Final = "https://www.googleapis.com/auth/cloud-platform"
 _TOKEN_URI: Final = "https://oauth2.googleapis.com/token"  # noqa: S105 - an address
 _WHAT: Final = "the Google Cloud token"
 _FILE_OF_POD: Final = "GOOGLE_APPLICATION_CREDENTIALS"
+_NAME_LENGTH: Final = 320
+"""An email address's most; a longer name is none, and would fill every line of the log."""
 _METADATA: Final = "metadata.google.internal"
 _WAYS_OUT: Final[Mapping[str, str]] = {
     "invalid_grant": "the key is no longer the service account's, or this machine's clock is wrong: create a new key, "
@@ -77,7 +79,8 @@ def _file(text: str, what: str) -> dict[str, Any]:
 def _named(file: Mapping[str, Any]) -> str:
     """Whose a file is, where it tells."""
     name = file.get("client_email") or file.get("audience")
-    return f"of {name}" if isinstance(name, str) and name.isprintable() else "of the credential file"
+    fits = isinstance(name, str) and name.isprintable() and 0 < len(name) <= _NAME_LENGTH
+    return f"of {name}" if fits else "of the credential file"
 
 
 def _secrets(file: Mapping[str, Any]) -> list[str]:

@@ -239,6 +239,12 @@ async def test_a_key_that_is_none_is_told_of(outbound: Outbound, oauth: OAuth) -
     assert oauth.asked == []
 
 
+@pytest.mark.parametrize("name", ["", "a" * 70_000, "a\nb", 7, None])
+async def test_a_name_that_is_none_stands_in_no_message(outbound: Outbound, name: Any) -> None:
+    said = await failure(outbound, BY_FILE, service_account(client_email=name, private_key="canary"))
+    assert said.startswith("the Google Cloud token of the credential file: private_key")
+
+
 async def test_a_pool_whose_token_is_not_there(
     outbound: Outbound, tokens: TokenServer, project: Project, pool_file: dict[str, Any]
 ) -> None:

@@ -164,12 +164,21 @@ def _takes_the_pods_token(file: Mapping[str, Any], keyring: Keyring) -> bool:
 def _for_the_proxy(file: dict[str, Any], text: str, keyring: Keyring) -> str:
     """With the address that google-auth wants named, and the pod's own token in place of a file: the pod's other files
     are none of the credential's business."""
-    if file["type"] == "service_account" and "token_uri" not in file:
-        return json.dumps(file | {"token_uri": TOKEN_URL})
     if _takes_the_pods_token(file, keyring):
         own = {"file": keyring.token_file(token_audience(file["audience"]))}
         return json.dumps(file | {"credential_source": own})
-    return text
+    whole = _with_address(file)
+    return text if whole is file else json.dumps(whole)
+
+
+def _with_address(file: dict[str, Any]) -> dict[str, Any]:
+    """The same file where it has one."""
+    if file["type"] == "service_account" and "token_uri" not in file:
+        return file | {"token_uri": TOKEN_URL}
+    if file["type"] == "impersonated_service_account":
+        source = _with_address(file["source_credentials"])
+        return file if source is file["source_credentials"] else file | {"source_credentials": source}
+    return file
 
 
 def token_audience(provider: str) -> str:
