@@ -30,8 +30,8 @@ _ROUNDS: Final = 4
 """How often the bytes of a body are read at most for objects that lie in each other; real ones do not."""
 
 PARTS_LIMIT: Final = 10_000
-"""Objects, or betas in a body, that are looked into one by one; real requests have some dozens. Each takes the event
-loop some 15 us, and a body has room for a million."""
+"""Objects, members of those, or betas in a body, that are looked at one by one; real requests have some dozens. An
+object takes the event loop some 15 us, and a body has room for a million."""
 
 Header = tuple[bytes, bytes]
 
@@ -118,9 +118,12 @@ class Cut:
                 spans += cut
         if unwanted:
             spans += cut_members(request.places, unwanted)
-        left = _ROUNDS * len(request.body)
+        left, parts = _ROUNDS * len(request.body), PARTS_LIMIT
         for start, inner in self._objects(request).items():
-            places = list(members(request.text, start))
+            places = list(islice(members(request.text, start), parts + 1))
+            parts -= len(places)
+            if parts < 0:
+                raise _too_many()
             spans += cut_members(places, inner)
             left -= places[-1].end - start if places else 0
             if left < 0:

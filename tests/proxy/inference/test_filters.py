@@ -228,7 +228,11 @@ def test_objects_that_lie_in_each_other_are_bounded() -> None:
 
 @pytest.mark.parametrize(
     ("body", "part"),
-    [('{"m":[%s],"cache_control":{"scope":1}}', '{"cache_control":{}}'), ('{"anthropic_beta":[%s]}', '"a-1"')],
+    [
+        ('{"m":[%s],"cache_control":{"scope":1}}', '{"cache_control":{}}'),
+        ('{"cache_control":{%s,"scope":1}}', '"a":1'),
+        ('{"anthropic_beta":[%s]}', '"a-1"'),
+    ],
 )
 def test_parts_that_are_looked_into_are_bounded(body: str, part: str) -> None:
     """A body of the largest size would hold up everybody for half a minute."""
