@@ -1,11 +1,17 @@
 """What a check has found, as it comes from the proxy line by line."""
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any
+from typing import Any, Final
 
 from gateway_operator.checks.facts import Facts
+
+_AWS_CREDENTIAL: Final = re.compile(r"expired|security token|signature|unrecognizedclient|invalidclienttokenid")
+"""What AWS says of a credential with status 400."""
+_EXPIRED: Final = re.compile(r"(?<!signature )(?<!request)expired")
+"""Of a signature or a request, it is the clock that is wrong."""
 
 
 class CredentialState(StrEnum):
@@ -38,6 +44,12 @@ class Call:
     def failed(self) -> bool:
         """Clients do without a number of tokens."""
         return not self.ok and self.kind != "CountTokens"
+
+    @property
+    def of_the_credential(self) -> bool:
+        """Whether it was the credential that was refused, or not there."""
+        at_aws = self.status == 400 and _AWS_CREDENTIAL.search(self.text.lower())
+        return self.status in (401, 403) or self.reason == "Credential" or bool(at_aws)
 
     @property
     def text(self) -> str:
@@ -76,9 +88,9 @@ class Binding:
             return CredentialState.MISSING if self.without_secret else CredentialState.UNKNOWN
         if any(call.ok for call in self.calls):
             return CredentialState.OK
-        refused = [call for call in self.calls if call.status in (401, 403) or call.reason == "Credential"]
+        refused = [call for call in self.calls if call.of_the_credential]
         if refused:
-            if any("expired" in call.text.lower() for call in refused):
+            if any(_EXPIRED.search(call.text.lower()) for call in refused):
                 return CredentialState.EXPIRED
             return CredentialState.FAILED if refused[0].reason == "Credential" else CredentialState.DENIED
         # Any other answer came behind the look at the credential, as far as providers tell.
