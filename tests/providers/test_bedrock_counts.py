@@ -45,9 +45,20 @@ def test_the_foundation_model_is_asked_about_what_would_be_invoked(gateway: Gate
     assert answer.header("content-type") == "application/json"
 
 
-@pytest.mark.parametrize("status", [400, 403, 404, 408, 429, 500, 503])
-def test_a_failure_is_remembered_and_nothing_is_guessed(gateway: Gateway, bedrock: BedrockStandIn, status: int) -> None:
-    bedrock.respond = lambda request: [error_answer(status, "SomeException", "arn:aws:iam::123456789012:role/x")]
+@pytest.mark.parametrize(
+    ("status", "message"),
+    [
+        (400, "The provided model doesn't support counting tokens."),
+        (400, "The provided model identifier is invalid."),
+        (400, "Operation not allowed"),
+        (403, "User arn:aws:iam::123456789012:role/x is not authorized to perform bedrock:CountTokens"),
+        (404, "no such thing in arn:aws:iam::123456789012:role/x"),
+    ],
+)
+def test_a_model_that_is_not_counted_is_remembered_and_nothing_is_guessed(
+    gateway: Gateway, bedrock: BedrockStandIn, status: int, message: str
+) -> None:
+    bedrock.respond = lambda request: [error_answer(status, "SomeException", message)]
     first, second = count(gateway), count(gateway)
     assert not_available(first)
     assert not_available(second)
@@ -58,9 +69,23 @@ def test_a_failure_is_remembered_and_nothing_is_guessed(gateway: Gateway, bedroc
     assert gateway.messages(BODY).status == 200, "and this one answers"
 
 
+@pytest.mark.parametrize("status", [400, 408, 429, 500, 503])
+def test_a_request_that_cannot_be_counted_takes_no_count_from_others(
+    gateway: Gateway, bedrock: BedrockStandIn, status: int
+) -> None:
+    bedrock.respond = lambda request: [error_answer(status, "SomeException", "messages.0: arn:aws:iam::123456789012")]
+    refused = count(gateway)
+    assert not_available(refused)
+    assert "123456789012" not in refused.body.decode()
+    bedrock.respond = bedrock.usual
+    assert count(gateway).json() == {"input_tokens": 1190}
+
+
 def test_another_upstream_counts(gateway: Gateway, bedrock: BedrockStandIn, upstream: AnthropicUpstream) -> None:
     gateway.load(with_another(bedrock, upstream))
-    bedrock.respond = lambda request: [error_answer(400, "ValidationException", "not with this model")]
+    bedrock.respond = lambda request: [
+        error_answer(400, "ValidationException", "The provided model doesn't support counting tokens.")
+    ]
     assert [count(gateway).json(), count(gateway).json()] == [{"input_tokens": 1190}] * 2
     assert (len(bedrock.requests), len(upstream.requests)) == (1, 2)
 

@@ -2,6 +2,7 @@
 say all that the Messages API can."""
 
 import logging
+import re
 import time
 from collections.abc import Awaitable, Callable
 from functools import partial
@@ -35,6 +36,14 @@ _ACCEPT: Final = (b"accept", b"application/json")
 _MEDIA_TYPE: Final = b"application/vnd.amazon.eventstream"
 _OF_THE_UPSTREAM: Final = frozenset({408, 424})
 """ModelTimeoutException, ModelErrorException."""
+_NOT_COUNTING: Final = frozenset({403, 404, 501})
+"""The right is missing, or the model."""
+_SAYS_SO: Final = re.compile(
+    r"\bcount(?:ing)?[ _-]?tokens\b|\boperation\b|\bmodel identifier\b|\bon-demand throughput\b"
+    r"|\bmodel\b.{0,40}\bsupport",
+    re.IGNORECASE,
+)
+"""In the words of a 400, where others speak of the request that was to be counted."""
 _QUOTA: Final = "servicequotaexceededexception"
 """Comes with status 400."""
 
@@ -75,8 +84,7 @@ class BedrockUpstream(AWSUpstream):
     def send(self, call: Call, model: str) -> Awaitable[Exchange]:
         if not call.stream:
             call = call._replace(accept_encoding=None)
-        sent = super().send(call, model)
-        return self._counted(sent, model) if call.counts else sent
+        return super().send(call, model)
 
     def target(self, call: Call, model: str) -> bytes:
         """Ids keep their colons, as Anthropic's clients send them; AWS's own escape them where tokens are counted."""
@@ -111,6 +119,8 @@ class BedrockUpstream(AWSUpstream):
                 log.warning("upstream %s: it answered with something else than a number of tokens", self.name)
             else:
                 return ResponseHead.answered(200, *_ids(head)), b'{"input_tokens":%d}' % count
+        else:
+            self._uncounting(call, head, body)
         error = failure_answers.tokens_not_counted()
         headers = [(name.encode(), value.encode()) for name, value in error.headers.items()]
         return ResponseHead.answered(error.status, *headers, *_ids(head)), errors.envelope(error, call.request_id)
@@ -131,20 +141,20 @@ class BedrockUpstream(AWSUpstream):
         exchange.decode_with(BedrockStream(head, partial(self.translated, call)), events)
         return exchange
 
-    async def _counted(self, sent: Awaitable[Exchange], model: str) -> Exchange:
-        exchange = await sent
-        head = exchange.head
-        if head is not None and head.status >= 400:
-            self._uncounted[model] = self._clock() + UNCOUNTED_SECONDS
-            log.warning(
-                "upstream %s: it does not count tokens with %s (status %d): not asked again for %.0f minutes",
-                self.name,
-                model,
-                head.status,
-                UNCOUNTED_SECONDS / 60,
-                extra={"event": "upstream.not_counting", "upstream": self.name},
-            )
-        return exchange
+    def _uncounting(self, call: Call, head: ResponseHead, body: bytes) -> None:
+        """Remembers a refusal that the next count would meet as well, and not one that this request alone meets."""
+        if head.status not in _NOT_COUNTING and not (head.status == 400 and _SAYS_SO.search(told(head, body).message)):
+            return
+        model = self.models[call.canonical]
+        self._uncounted[model] = self._clock() + UNCOUNTED_SECONDS
+        log.warning(
+            "upstream %s: it does not count tokens with %s (status %d): not asked again for %.0f minutes",
+            self.name,
+            model,
+            head.status,
+            UNCOUNTED_SECONDS / 60,
+            extra={"event": "upstream.not_counting", "upstream": self.name},
+        )
 
 
 def foundation_model(model: str) -> str | None:

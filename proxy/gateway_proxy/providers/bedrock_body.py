@@ -23,6 +23,8 @@ _BETA_MEMBER: Final = "anthropic_beta"
 _BETA_HEADER: Final = b"anthropic-beta"
 _LONGEST_EMPTY: Final = 64
 _LONGEST_KNOWN: Final = 2048
+_LONGEST_LIST: Final = 64 * 1024
+"""Bytes of betas in a body that are looked through; a list that is longer is the upstream's to refuse."""
 _KNOWN_LIMIT: Final = 256
 _COUNT_START: Final = b'{"input":{"invokeModel":{"body":"'
 _COUNT_END: Final = b'"}}}'
@@ -88,6 +90,8 @@ def _added(members: Members) -> list[tuple[str, bytes]]:
 
 def _listed(members: Members) -> list[str] | None:
     """The body's own betas; None for a member of another form, for which the upstream has its words."""
+    if len(members.raw(_BETA_MEMBER)) > _LONGEST_LIST:
+        return None
     try:
         return _names_of(members.raw(_BETA_MEMBER))
     except (ValueError, RecursionError):

@@ -15,7 +15,7 @@ from gateway_config.contract import (
 
 WITHHELD: Final = "(withheld)"
 _LEAST: Final = 4
-"""Characters of a name that is looked for: a shorter one would be found inside of words."""
+"""Characters of a name that is looked for: a shorter one may be any word."""
 
 _PROVIDERS: Final = {
     "Anthropic": "anthropic",
@@ -48,7 +48,9 @@ class Names:
         """What a client may know of it."""
         own = {name for name in _names_in(upstream) if len(name) >= _LEAST}
         longest_first = sorted(own, key=lambda name: (-len(name), name))
-        self._pattern = re.compile("|".join([*map(re.escape, longest_first), *_FORMS]), re.IGNORECASE)
+        # Whole: a resource may be called by a word that stands inside of others.
+        whole = [rf"(?<![\w-]){re.escape(name)}(?![\w-])" for name in longest_first]
+        self._pattern = re.compile("|".join([*whole, *_FORMS]), re.IGNORECASE)
 
     def withheld(self, text: str) -> str:
         """The text without any such name."""
