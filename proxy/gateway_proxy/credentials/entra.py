@@ -15,7 +15,7 @@ from gateway_proxy.outbound.client import Outbound, OutboundError
 from gateway_proxy.upstream.errors import CredentialError
 
 SCOPE: Final = "https://cognitiveservices.azure.com/.default"
-"""What Foundry's endpoints take tokens for (`provider-facts`, 1a)."""
+"""What the endpoints of Foundry take tokens for, as the official SDK asks for them."""
 _WHAT: Final = "the Microsoft Entra token"
 _OF_POD: Final = ("AZURE_TENANT_ID", "AZURE_CLIENT_ID", "AZURE_FEDERATED_TOKEN_FILE")
 """What the webhook of Azure Workload Identity puts into a pod's environment."""

@@ -18,7 +18,7 @@ from gateway_proxy.upstream.errors import CredentialError
 TOKEN_FILE: Final = "ANTHROPIC_IDENTITY_TOKEN_FILE"  # noqa: S105 - a name
 """Where the environment names another file than the configuration, it wins, as in the official SDK."""
 BETAS: Final = "oauth-2025-04-20,oidc-federation-2026-04-01"
-"""What the exchange needs (`provider-facts`, 1a; the official SDK 2.12 sends the same)."""
+"""What the exchange needs, as the official SDK 2.12 sends it."""
 _PATH: Final = "/v1/oauth/token"
 _GRANT: Final = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 _SECONDS: Final = 10.0

@@ -27,7 +27,7 @@ class FrozenAWS(NamedTuple):
 _UNSIGNED: Final = frozenset(
     {b"user-agent", b"accept-encoding", b"content-length", b"connection", b"expect", b"x-amzn-trace-id"}
 )
-"""What hops on the way may change (`provider-facts`, as other gateways sign)."""
+"""What hops on the way may change; Anthropic's own gateway leaves the same ones out (November 2026)."""
 _SHAPES_LIMIT: Final = 256
 _KEYS_LIMIT: Final = 64
 _CHECKSUM: Final = secrets.token_hex(16)

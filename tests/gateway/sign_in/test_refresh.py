@@ -54,7 +54,7 @@ def test_a_refresh_whose_answer_was_lost_is_answered_alike(world: SignInWorld, i
 
 
 def test_processes_that_race_with_one_token_all_stay_signed_in(world: SignInWorld, idp: IdentityProvider) -> None:
-    """gateway-cases 23: one developer's processes on all pods, and a provider that takes a refresh token once."""
+    """Case 23: one developer's processes on all pods, and a provider that takes a refresh token once."""
     tokens = world.sign_in()
     before = idp.asked("/token")
     with ThreadPoolExecutor(12) as threads:
