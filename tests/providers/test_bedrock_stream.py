@@ -7,7 +7,8 @@ import pytest
 from tests.standins import event_frames, messages
 
 from gateway_proxy.providers.bedrock_stream import BedrockStream
-from gateway_proxy.upstream.errors import ProtocolError, StreamedError, UpstreamError
+from gateway_proxy.upstream.decoding import StreamedError
+from gateway_proxy.upstream.errors import ProtocolError, UpstreamError
 from gateway_proxy.upstream.head import ResponseHead
 
 EVENTS = messages.events(messages.thinking("hm"), messages.text("héllo"), messages.tool_use("look", {"n": 1}))

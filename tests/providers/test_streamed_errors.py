@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from tests.standins import messages
 
 from gateway_proxy.providers.streamed_errors import HELD_LIMIT, StreamedErrors
-from gateway_proxy.upstream.errors import StreamedError
+from gateway_proxy.upstream.decoding import StreamedError
 from gateway_proxy.upstream.head import ResponseHead
 
 SAID = messages.text("an error in event: error, " + '"error": {"type": "error"}' + "\n\nevent: error\n\n")

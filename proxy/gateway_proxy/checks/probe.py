@@ -15,7 +15,8 @@ from gateway_proxy.identity.principal import Principal
 from gateway_proxy.inference import body as bodies
 from gateway_proxy.inference import sse
 from gateway_proxy.providers import Call, UpstreamClient
-from gateway_proxy.upstream.errors import ConnectError, StreamedError, UpstreamError
+from gateway_proxy.upstream.decoding import StreamedError
+from gateway_proxy.upstream.errors import ConnectError, UpstreamError
 from gateway_proxy.upstream.head import ResponseHead
 from gateway_proxy.version import VERSION
 

@@ -10,7 +10,8 @@ from gateway_proxy.client_request import ClientRequest
 from gateway_proxy.errors import GatewayError
 from gateway_proxy.inference import failure_answers, sse
 from gateway_proxy.timeouts import Timeouts
-from gateway_proxy.upstream.errors import IdleTimeoutError, ProtocolError, StreamedError, UpstreamError
+from gateway_proxy.upstream.decoding import StreamedError
+from gateway_proxy.upstream.errors import IdleTimeoutError, ProtocolError, UpstreamError
 from gateway_proxy.upstream.exchange import Exchange, Spans
 from gateway_proxy.upstream.framing import LAST_CHUNK, chunk
 

@@ -12,7 +12,8 @@ from typing import Final
 import msgspec
 
 from gateway_proxy import errors
-from gateway_proxy.upstream.errors import ProtocolError, StreamedError, UpstreamError
+from gateway_proxy.upstream.decoding import StreamedError
+from gateway_proxy.upstream.errors import ProtocolError, UpstreamError
 from gateway_proxy.upstream.event_stream import FrameReader, HeaderValue, parse_headers
 from gateway_proxy.upstream.head import ResponseHead
 

@@ -8,7 +8,8 @@ import orjson
 
 from gateway_proxy import errors
 from gateway_proxy.inference import sse
-from gateway_proxy.upstream.errors import StreamedError, UpstreamError
+from gateway_proxy.upstream.decoding import StreamedError
+from gateway_proxy.upstream.errors import UpstreamError
 from gateway_proxy.upstream.head import ResponseHead
 
 HELD_LIMIT: Final = 256 * 1024

@@ -1,11 +1,5 @@
 """What can go wrong between the gateway and an upstream. No text here ever holds a header value or a body byte."""
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Final
-
-if TYPE_CHECKING:
-    from gateway_proxy.upstream.head import ResponseHead
-
 
 class UpstreamError(Exception):
     """An exchange with an upstream that gave no usable answer. `reason` is stable CamelCase: a metric label."""
@@ -63,27 +57,8 @@ class BadAnswerError(UpstreamError):
     reason = "BadAnswer"
 
 
-class StreamedError(UpstreamError):
-    """The upstream told of a failure inside of a stream that it had begun. As the first thing in it, that is an answer
-    like one with this head and body."""
-
-    reason = "Streamed"
-
-    def __init__(self, head: "ResponseHead", body: bytes, *, in_band: Callable[[], bytes] | None = None) -> None:
-        """`in_band`: what the client is told of it where its answer has begun, an error in Anthropic's form on one
-        line. None: only that the upstream broke off."""
-        super().__init__(f"the upstream told of a failure inside of its stream, as with status {head.status}")
-        self.head = head
-        self.body = body
-        self.in_band = in_band
-
-
 class CredentialError(UpstreamError):
     """There is no credential to send: it could not be fetched, and none that is still good is left. The text names what
     was asked and the way out."""
 
     reason = "Credential"
-
-
-HEAD_LIMIT: Final = 64 * 1024
-"""Bytes of a response head; more is a ProtocolError."""

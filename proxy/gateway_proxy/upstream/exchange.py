@@ -4,10 +4,10 @@ import asyncio
 from collections.abc import Sequence
 from typing import Final, Protocol
 
+from gateway_proxy.upstream.decoding import Chained, Decoder, StreamedError
 from gateway_proxy.upstream.errors import (
     FirstByteTimeoutError,
     IdleTimeoutError,
-    StreamedError,
     UpstreamError,
 )
 from gateway_proxy.upstream.framing import chunk
@@ -33,45 +33,6 @@ class BodySink(Protocol):
 
     def failed(self, error: UpstreamError) -> None:
         """The body will never be complete. Nothing follows."""
-
-
-class Decoder(Protocol):
-    """Turns a payload into another one as it comes. Must not raise."""
-
-    error: UpstreamError | None
-    """Set when the payload makes no sense, or tells of a failure (StreamedError): nothing after it counts."""
-
-    def feed(self, payload: bytes) -> bytes:
-        """What it says so far, up to an error."""
-
-    def end(self) -> bytes:
-        """The payload is over: what is left. Sets `error` for one that ends in the middle."""
-
-
-class _Chained:
-    """One decoder behind another."""
-
-    __slots__ = ("_first", "_second", "error")
-
-    def __init__(self, first: Decoder, second: Decoder) -> None:
-        self._first = first
-        self._second = second
-        self.error: UpstreamError | None = None
-
-    def feed(self, payload: bytes) -> bytes:
-        return self._through(self._first.feed(payload))
-
-    def end(self) -> bytes:
-        through = self._through(self._first.end())
-        if self.error is None:
-            through += self._second.end()
-            self.error = self._second.error
-        return through
-
-    def _through(self, payload: bytes) -> bytes:
-        through = self._second.feed(payload) if payload else b""
-        self.error = self._second.error or self._first.error
-        return through
 
 
 class Carrier(Protocol):
@@ -269,7 +230,7 @@ class Exchange:
         describes what comes out.
         To be called once the response head is there and before anybody takes the payload."""
         self.head = head
-        self._decoder = decoder if self._decoder is None else _Chained(self._decoder, decoder)
+        self._decoder = decoder if self._decoder is None else Chained(self._decoder, decoder)
         early, self._early, self._early_bytes = self._early, [], 0
         for data, spans, _ in early:
             if decoder.error is None:

@@ -3,7 +3,10 @@
 import re
 from typing import Final
 
-from gateway_proxy.upstream.errors import HEAD_LIMIT, ProtocolError
+from gateway_proxy.upstream.errors import ProtocolError
+
+HEAD_LIMIT: Final = 64 * 1024
+"""Bytes of a response head; more is a ProtocolError."""
 
 _STATUS_LINE: Final = re.compile(rb"HTTP/1\.([01]) ([1-9][0-9][0-9])(?: [^\r\n\x00]*)?\Z")
 _TOKEN: Final = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+\Z")

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 
 import pytest
 
-from gateway_proxy.upstream.errors import ProtocolError, StreamedError, UpstreamError
+from gateway_proxy.upstream.decoding import StreamedError
+from gateway_proxy.upstream.errors import ProtocolError, UpstreamError
 from gateway_proxy.upstream.exchange import Exchange
 from gateway_proxy.upstream.head import ResponseHead
 

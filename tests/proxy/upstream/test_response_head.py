@@ -2,8 +2,8 @@
 
 import pytest
 
-from gateway_proxy.upstream.errors import HEAD_LIMIT, ProtocolError
-from gateway_proxy.upstream.head import find_head_end, parse_head
+from gateway_proxy.upstream.errors import ProtocolError
+from gateway_proxy.upstream.head import HEAD_LIMIT, find_head_end, parse_head
 
 
 def head(*lines: str, status: str = "HTTP/1.1 200 OK") -> bytes:
