@@ -305,3 +305,10 @@ def test_the_log_has_the_id_in_the_envelope_and_a_bounded_text(caplog: pytest.Lo
 def test_an_answer_that_is_no_error_stays() -> None:
     head = ResponseHead.answered(200)
     assert cloud_errors.translated(BEDROCK, CALL, head, b'{"input_tokens":1}') == (head, b'{"input_tokens":1}')
+
+
+def test_a_name_that_is_part_of_another_word_stays_in_it() -> None:
+    names = Names(upstream("VertexAI", GoogleCredential(), project_id="corp"))
+    assert names.withheld("corp: corporate, incorporated, (corp)") == (
+        f"{WITHHELD}: corporate, incorporated, ({WITHHELD})"
+    )
