@@ -30,13 +30,7 @@ def check(
         ),
     ] = None,
     all_models: Annotated[bool, typer.Option("--all-models", help="Try every model that some policy opens.")] = False,
-    secret_env: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="NAME/KEY=VARIABLE",
-            help="Take a value of a Secret in the gateway's namespace from the environment. Repeatable.",
-        ),
-    ] = None,
+    secret_env: compiling.SecretEnv = None,
     pod_identity: Annotated[
         bool,
         typer.Option("--pod-identity", help="Try bindings of the pod's identity with the one that this machine has."),

@@ -21,6 +21,13 @@ Directory = Annotated[
 GatewayName = Annotated[
     str | None, typer.Option("--gateway", metavar="NAME", help="One gateway of several: NAME or NAMESPACE/NAME.")
 ]
+SecretEnv = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="NAME/KEY=VARIABLE",
+        help="Take a value of a Secret in the gateway's namespace from the environment. Repeatable.",
+    ),
+]
 
 
 def read(directory: Path | None, where: cluster.Where) -> "Manifests":

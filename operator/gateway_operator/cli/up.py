@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from gateway_operator.cli import STARTED
+from gateway_operator.cli import compiled as compiling
 
 
 def up(
@@ -18,20 +19,12 @@ def up(
         Path | None,
         typer.Option(metavar="PATH", help="Directory for what this gateway keeps.", show_default="DIR/.state"),
     ] = None,
-    gateway: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Which gateway, when DIR holds several: NAME or NAMESPACE/NAME.")
-    ] = None,
+    gateway: compiling.GatewayName = None,
     public_url: Annotated[
         str | None,
         typer.Option(metavar="URL", help="The URL that developers use.", show_default="the listen address"),
     ] = None,
-    secret_env: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="NAME/KEY=VARIABLE",
-            help="Take a value of a Secret in the gateway's namespace from the environment. Repeatable.",
-        ),
-    ] = None,
+    secret_env: compiling.SecretEnv = None,
     demo: Annotated[
         bool, typer.Option("--demo", help="Answer with the built-in demo upstream; no credential is needed.")
     ] = False,
