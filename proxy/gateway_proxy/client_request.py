@@ -4,7 +4,7 @@ import itertools
 import os
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from email.utils import formatdate
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final
@@ -84,7 +84,7 @@ class ClientRequest:
         self.payload = payload
         self.method: str = message.method
         self.headers: CIMultiDictProxy[str] = message.headers
-        self.raw_headers: tuple[tuple[bytes, bytes], ...] = message.raw_headers
+        self.raw_headers: Sequence[tuple[bytes, bytes]] = message.raw_headers
         self.chunked: bool = bool(message.chunked)
         self.http_1_0: bool = message.version is not HttpVersion11
         self.closes: bool = closing or bool(message.should_close) or bool(message.upgrade)

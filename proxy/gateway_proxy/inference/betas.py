@@ -1,17 +1,18 @@
 """The names that a request's `anthropic-beta` headers list."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from functools import lru_cache
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from typing import Final, NamedTuple
 
 from multidict import CIMultiDictProxy
 
 Header = tuple[bytes, bytes]
-RawHeaders = tuple[Header, ...]
+RawHeaders = Sequence[Header]
 
-_HEADER = "anthropic-beta"
-_RAW_HEADER = _HEADER.encode()
-_LENGTH = len(_RAW_HEADER)
-_LONGEST_KNOWN = 2048
+_HEADER: Final = "anthropic-beta"
+_RAW_HEADER: Final = _HEADER.encode()
+_LENGTH: Final = len(_RAW_HEADER)
+_KNOWN_LIMIT: Final = 32
+_LONGEST_KNOWN: Final = 2048
 
 
 def names(headers: CIMultiDictProxy[str]) -> Iterator[str]:
@@ -20,46 +21,72 @@ def names(headers: CIMultiDictProxy[str]) -> Iterator[str]:
             yield name.strip()
 
 
-def without(headers: RawHeaders, unwanted: frozenset[bytes]) -> RawHeaders:
-    """The headers without those betas: their names cut out, the rest byte for byte; a header that listed nothing else
-    goes as a whole."""
-    for name, value in headers:
-        if len(name) == _LENGTH and name.lower() == _RAW_HEADER and _concerns(value, unwanted):
-            return tuple(_remaining(headers, unwanted))
-    return headers
+class _Left(NamedTuple):
+    """What of some headers goes on."""
+
+    values: Sequence[bytes | None]
+    """In their order; None for one that listed nothing else."""
+    instead: bytes
+    """The value of one more header; empty: there is none."""
 
 
-def replaced(before: Iterable[Header], after: RawHeaders, instead: Mapping[bytes, Sequence[bytes]]) -> RawHeaders:
-    """The headers `after` some betas went, with what stands in for those that were there `before`, once each."""
-    gone = [name for name in _listed(before) if name in instead]
-    known = set(_listed(after))
-    new = dict.fromkeys(one for name in gone for one in instead[name] if one not in known)
-    return (*after, (_RAW_HEADER, b",".join(new))) if new else after
+class Unwanted:
+    """Betas that an upstream does not take."""
 
+    __slots__ = ("_betas", "_instead", "_known")
 
-def _listed(headers: Iterable[Header]) -> Iterator[bytes]:
-    for name, value in headers:
-        if name.lower() == _RAW_HEADER:
-            yield from (one.strip(b" \t") for one in value.split(b","))
+    def __init__(self, betas: Collection[bytes], instead: Mapping[bytes, Sequence[bytes]] | None = None) -> None:
+        """`instead`: by such a beta, what an upstream takes in its place."""
+        self._betas = frozenset(betas)
+        self._instead = instead or {}
+        self._known: dict[tuple[bytes, ...], _Left | None] = {}
+        """A client names the same ones with every request."""
 
+    def __bool__(self) -> bool:
+        return bool(self._betas)
 
-def _concerns(value: bytes, unwanted: frozenset[bytes]) -> bool:
-    return _known(value, unwanted) if len(value) <= _LONGEST_KNOWN else _names_any(value, unwanted)
+    def out_of(self, headers: RawHeaders) -> RawHeaders:
+        """The headers without them: their names cut out, the rest byte for byte; a header that listed nothing else goes
+        as a whole. What stands in for those that were there comes last. The same object where none was there."""
+        values = tuple([value for name, value in headers if len(name) == _LENGTH and name.lower() == _RAW_HEADER])
+        if not values:
+            return headers
+        try:
+            left = self._known[values]
+        except KeyError:
+            left = self._left(values)
+            if len(self._known) < _KNOWN_LIMIT and sum(map(len, values)) <= _LONGEST_KNOWN:
+                self._known[values] = left
+        if left is None:
+            return headers
+        remaining: list[Header] = []
+        position = 0
+        for header in headers:
+            name = header[0]
+            if len(name) == _LENGTH and name.lower() == _RAW_HEADER:
+                value = left.values[position]
+                position += 1
+                if value is not None:
+                    remaining.append((name, value))
+            else:
+                remaining.append(header)
+        if left.instead:
+            remaining.append((_RAW_HEADER, left.instead))
+        return tuple(remaining)
 
+    def _left(self, values: Sequence[bytes]) -> _Left | None:
+        """None: all of it."""
+        listed = [[(part, part.strip(b" \t")) for part in value.split(b",")] for value in values]
+        gone = [name for parts in listed for _, name in parts if name in self._betas]
+        if not gone:
+            return None
+        kept = [self._without(value, parts) for value, parts in zip(values, listed, strict=True)]
+        present = {name for parts in listed for _, name in parts if name not in self._betas}
+        new = dict.fromkeys(one for name in gone for one in self._instead.get(name, ()) if one not in present)
+        return _Left(kept, b",".join(new))
 
-def _names_any(value: bytes, unwanted: frozenset[bytes]) -> bool:
-    return any(beta in value for beta in unwanted)
-
-
-_known = lru_cache(256)(_names_any)
-"""A client names the same ones with every request."""
-
-
-def _remaining(headers: RawHeaders, unwanted: frozenset[bytes]) -> Iterator[tuple[bytes, bytes]]:
-    for name, value in headers:
-        if name.lower() != _RAW_HEADER or not _concerns(value, unwanted):
-            yield name, value
-            continue
-        kept = [one for one in value.split(b",") if one.strip(b" \t") not in unwanted]
-        if any(one.strip(b" \t") for one in kept):
-            yield name, b",".join(kept).strip(b" \t")
+    def _without(self, value: bytes, parts: Sequence[tuple[bytes, bytes]]) -> bytes | None:
+        kept = [(part, name) for part, name in parts if name not in self._betas]
+        if len(kept) == len(parts):
+            return value
+        return b",".join([part for part, _ in kept]).strip(b" \t") if any(name for _, name in kept) else None

@@ -65,17 +65,18 @@ class Filters:
 class Cut:
     """What goes out of requests with one model."""
 
-    __slots__ = ("_anywhere", "_betas", "_inside", "_instead", "_members")
+    __slots__ = ("_anywhere", "_betas", "_inside", "_members", "_unwanted")
 
     def __init__(self, filters: Sequence[RequestFilter]) -> None:
         """Raises ValueError."""
         self._betas = frozenset(name.encode() for one in filters for name in one.betas)
-        self._instead = {
+        instead = {
             beta.encode(): [name.encode() for name in one.instead if name.encode() not in self._betas]
             for one in filters
             if one.instead
             for beta in one.betas
         }
+        self._unwanted = betas.Unwanted(self._betas, instead)
         self._members: set[str] = set()
         self._inside: dict[str, set[str]] = defaultdict(set)
         everywhere: dict[str, set[str]] = defaultdict(set)
@@ -102,9 +103,7 @@ class Cut:
         if spans:
             request = request.without(joined(spans))
         if self._betas:
-            before, headers = headers, betas.without(tuple(headers), self._betas)
-            if self._instead and headers is not before:
-                headers = betas.replaced(before, headers, self._instead)
+            headers = self._unwanted.out_of(headers)
         return request, headers
 
     def _spans(self, request: Members) -> list[Span]:

@@ -15,7 +15,7 @@ from gateway_proxy.inference.body import Members
 from gateway_proxy.inference.cutting import cut_members
 
 BETA: Final = "request-tags-2026-08-21"
-_BETAS: Final = frozenset({BETA.encode()})
+_UNWANTED: Final = betas.Unwanted([BETA.encode()])
 MEMBER: Final = "tags"
 
 _tags_of = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
@@ -48,4 +48,4 @@ def without_tags(members: Members, headers: RawHeaders) -> tuple[Members, RawHea
     """The request without `tags` and their beta, everything else byte for byte."""
     if MEMBER in members:
         members = members.without(cut_members(members.places, (MEMBER,)))
-    return members, betas.without(headers, _BETAS)
+    return members, _UNWANTED.out_of(headers)

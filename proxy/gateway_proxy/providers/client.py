@@ -1,21 +1,20 @@
 """What the relay needs of any upstream, whoever provides it."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable
 from typing import Any, ClassVar, Final, NamedTuple
 from urllib.parse import urlsplit
 
 from gateway_config.contract import Timeouts, Upstream
 from gateway_proxy.credentials.renewing import Renewing
 from gateway_proxy.identity.principal import Principal
+from gateway_proxy.inference.betas import RawHeaders
 from gateway_proxy.inference.body import Members
 from gateway_proxy.inference.filters import Filters
 from gateway_proxy.providers import told_errors
 from gateway_proxy.upstream.exchange import Exchange
 from gateway_proxy.upstream.head import ResponseHead
 from gateway_proxy.upstream.pool import Pool
-
-RawHeaders = Sequence[tuple[bytes, bytes]]
 
 _OF_THE_UPSTREAM: Final = frozenset({401, 403, 404, 429})
 

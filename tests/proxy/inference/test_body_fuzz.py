@@ -283,5 +283,6 @@ def test_what_is_made_to_take_long_ends(body: bytes) -> None:
         try:
             left = FILTERS.apply(members, ())[0].body
         except GatewayError as error:
-            left = error.reason.encode()
-        assert left == b"BodyTooDeep" or {name for name, _ in parsed(left)} <= {name for name, _ in parsed(body)}
+            assert error.reason in ("BodyTooDeep", "TooManyParts")
+        else:
+            assert {name for name, _ in parsed(left)} <= {name for name, _ in parsed(body)}
