@@ -12,23 +12,11 @@ from gateway_proxy.inference.body import scan
 from gateway_proxy.providers.bedrock import BedrockUpstream
 from gateway_proxy.providers.client import Call
 from gateway_proxy.providers.messages_api import FixedLine
-from gateway_proxy.upstream.exchange import Exchange
 from gateway_proxy.upstream.head import ResponseHead
 from gateway_proxy.upstream.pool import Pool
 from gateway_proxy.upstream.route import Origin, Route
 
 HAIKU, OPUS = "eu.anthropic.claude-haiku-4-5-20251001-v1:0", "eu.anthropic.claude-opus-5-5"
-
-
-class OnePool:
-    """Answers every request with one status, and with nothing else."""
-
-    def __init__(self) -> None:
-        self.status = 200
-        self.route = Route(Origin.of("http://127.0.0.1:1"))
-
-    async def exchange(self, head: bytes, body: bytes, *, timeouts: Timeouts, packed: bool) -> Exchange:
-        return cast("Exchange", SimpleNamespace(head=ResponseHead.answered(self.status)))
 
 
 class Clock:
@@ -39,17 +27,12 @@ class Clock:
 
 
 @pytest.fixture
-def pool() -> OnePool:
-    return OnePool()
-
-
-@pytest.fixture
 def clock() -> Clock:
     return Clock()
 
 
 @pytest.fixture
-def client(pool: OnePool, clock: Clock) -> BedrockUpstream:
+def client(clock: Clock) -> BedrockUpstream:
     upstream = Upstream(
         name="claude/bedrock",
         type="Bedrock",
@@ -60,9 +43,8 @@ def client(pool: OnePool, clock: Clock) -> BedrockUpstream:
         models={"claude-haiku-4-5-20251001": HAIKU, "claude-opus-5-5": OPUS},
         timeouts=Timeouts(connect_seconds=1, first_byte_seconds=1, idle_seconds=1),
     )
-    return BedrockUpstream(
-        upstream, cast("Pool", pool), FixedLine(upstream, b"authorization: Bearer ", "token"), clock=clock
-    )
+    pool = cast("Pool", SimpleNamespace(route=Route(Origin.of("http://127.0.0.1:1"))))
+    return BedrockUpstream(upstream, pool, FixedLine(upstream, b"authorization: Bearer ", "token"), clock=clock)
 
 
 def count(**changes: Any) -> Call:
@@ -81,22 +63,27 @@ def count(**changes: Any) -> Call:
     return call._replace(**changes)
 
 
-async def test_a_failure_is_remembered_for_ten_minutes_and_for_its_model(
-    client: BedrockUpstream, pool: OnePool, clock: Clock
-) -> None:
-    pool.status = 400
-    await client.send(count(), HAIKU)
+REFUSED = ResponseHead.answered(400)
+NEVER = b'{"message":"The provided model doesn\'t support counting tokens."}'
+NOW = b'{"message":"messages: at least one message is required"}'
+
+
+def test_a_refusal_is_remembered_for_ten_minutes_and_for_its_model(client: BedrockUpstream, clock: Clock) -> None:
+    client.translated(count(), REFUSED, NEVER)
     assert (client.counts(HAIKU), client.counts(OPUS)) == (False, True)
     clock.now += 599
     assert not client.counts(HAIKU)
     clock.now += 1
     assert client.counts(HAIKU)
-    pool.status = 200
-    await client.send(count(), HAIKU)
+
+
+def test_an_answer_and_what_is_wrong_with_one_request_are_not_remembered(client: BedrockUpstream) -> None:
+    client.translated(count(), REFUSED, NOW)
+    client.translated(count(), ResponseHead.answered(429), NEVER)
+    client.translated(count(), ResponseHead.answered(200), b'{"inputTokens":1}')
     assert client.counts(HAIKU)
 
 
-async def test_what_becomes_of_messages_says_nothing_of_counting(client: BedrockUpstream, pool: OnePool) -> None:
-    pool.status = 400
-    await client.send(count(counts=False), HAIKU)
+def test_what_becomes_of_messages_says_nothing_of_counting(client: BedrockUpstream) -> None:
+    client.translated(count(counts=False), REFUSED, NEVER)
     assert client.counts(HAIKU)
