@@ -97,6 +97,8 @@ def test_a_cancelled_answer_is_cancelled_at_the_upstream(
     provider.server.respond = lambda request: [head, *rest[:4], gate]
     with claude.asking("Say hello", *STREAM_JSON, "--include-partial-messages", **at(gateway)) as process:
         assert gate.reached.wait(DEADLINE), "no request came"
+        assert process.stdout is not None
+        assert any("xxxx" in line for line in process.stdout), "the client shows what has come so far"
         process.send_signal(signal.SIGINT)
         provider.server.wait_for(lambda: provider.last.hung_up_at is not None, what="the client leaving")
         process.communicate(timeout=DEADLINE)
