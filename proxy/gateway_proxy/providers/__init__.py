@@ -26,10 +26,6 @@ _Builder = Callable[[Upstream, Pool, Sequence[str], Outbound], UpstreamClient]
 by."""
 
 
-def _anthropic(upstream: Upstream, pool: Pool, values: Sequence[str], outbound: Outbound) -> UpstreamClient:
-    return AnthropicUpstream(upstream, pool, values, outbound)
-
-
 def _bedrock(upstream: Upstream, pool: Pool, values: Sequence[str], outbound: Outbound) -> UpstreamClient:
     return BedrockUpstream(upstream, pool, _of_aws(upstream, b"authorization: Bearer ", values, outbound))
 
@@ -63,7 +59,7 @@ def _vertex_ai(upstream: Upstream, pool: Pool, values: Sequence[str], outbound: 
 
 
 _BUILDERS: Final[Mapping[str, _Builder]] = {
-    "Anthropic": _anthropic,
+    "Anthropic": AnthropicUpstream,
     "Bedrock": _bedrock,
     "ClaudePlatformAWS": _claude_platform_aws,
     "Foundry": _foundry,

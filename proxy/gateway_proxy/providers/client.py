@@ -44,6 +44,10 @@ class UpstreamClient(ABC):
 
     __slots__ = ("filters", "host", "models", "name", "path", "pool", "priority", "renewing", "timeouts")
 
+    takes_logins: ClassVar[bool] = False
+    """Whether it sends a developer's own login on in place of its credential. Nobody but Anthropic can tell whether
+    such a login is one: with the gateway's credential its bearer would be let in unseen."""
+
     def __init__(self, upstream: Upstream, pool: Pool) -> None:
         """Raises ValueError, with text that is fit for a log, for a binding that cannot work."""
         self.name = upstream.name
@@ -74,10 +78,6 @@ class UpstreamClient(ABC):
         """An answer says so: a fetched one may have been taken back before its end."""
         if self.renewing is not None:
             self.renewing.refused()
-
-    takes_logins: ClassVar[bool] = False
-    """Whether it sends a developer's own login on in place of its credential. Nobody but Anthropic can tell whether
-    such a login is one: with the gateway's credential its bearer would be let in unseen."""
 
     @abstractmethod
     def send(self, call: Call, model: str) -> Awaitable[Exchange]:

@@ -81,9 +81,7 @@ class MessagesAPIUpstream(UpstreamClient):
         authorization = self.authorization(call, model, lines, body)
         if authorization is None:
             return self._send_later(call, model, lines, body)
-        packed = _takes_packed(call)
-        head = _head(self.prefix(call, model), authorization, lines, body, packed=packed)
-        return self.pool.exchange(head, body, timeouts=self.timeouts, packed=packed)
+        return self._exchange(call, model, authorization, lines, body)
 
     def prefix(self, call: Call, model: str) -> bytes:
         """What a request begins with: its first line and those that name the host."""
@@ -120,9 +118,14 @@ class MessagesAPIUpstream(UpstreamClient):
         authorization = self.authorization(call, model, lines, body)
         if authorization is None:
             raise CredentialError("the credential ended as it came")
+        return await self._exchange(call, model, authorization, lines, body)
+
+    def _exchange(
+        self, call: Call, model: str, authorization: bytes, lines: list[bytes], body: bytes
+    ) -> Awaitable[Exchange]:
         packed = _takes_packed(call)
         head = _head(self.prefix(call, model), authorization, lines, body, packed=packed)
-        return await self.pool.exchange(head, body, timeouts=self.timeouts, packed=packed)
+        return self.pool.exchange(head, body, timeouts=self.timeouts, packed=packed)
 
 
 def identity_lines(principal: Principal) -> Iterator[bytes]:
