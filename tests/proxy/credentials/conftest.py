@@ -1,11 +1,11 @@
 """The token endpoints of the clouds stand in, and the gateway's way out leads to them."""
 
-import asyncio
 import os
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
-from tests.standins.token_endpoints.server import DEADLINE, TokenServer
+from tests.proxy.waiting import until
+from tests.standins.token_endpoints.server import TokenServer
 
 from gateway_proxy.outbound.client import Outbound
 from gateway_proxy.upstream.pool import Pools
@@ -30,6 +30,4 @@ async def outbound(tokens: TokenServer) -> AsyncIterator[Outbound]:
     pools = Pools()
     yield Outbound(tokens.egress, pools)
     pools.close()
-    async with asyncio.timeout(DEADLINE):
-        while tokens.connections:
-            await asyncio.sleep(0.002)  # TLS takes leave in several steps
+    await until(lambda: not tokens.connections)  # TLS takes leave in several steps

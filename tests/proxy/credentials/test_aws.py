@@ -6,6 +6,7 @@ import time
 from pathlib import Path
 
 import pytest
+from tests.proxy.waiting import until
 from tests.standins.sigv4 import Keys
 from tests.standins.token_endpoints.aws import STS, Account, InstanceMetadata, PodIdentityAgent, Role, refused
 from tests.standins.token_endpoints.server import TokenServer
@@ -132,9 +133,7 @@ async def test_irsa_exchanges_the_pods_token_read_anew_each_time(
     assert (await renewing.get()).access_key_id == "ASIA1"
     irsa.write_text("another-token")
     account.roles[POD_ROLE].web_identity_token = "another-token"
-    async with asyncio.timeout(20):
-        while renewing.counts.renewals < 2:
-            await asyncio.sleep(0.005)
+    await until(lambda: renewing.counts.renewals >= 2)
     assert renewing.counts.failures == 0
     assert sts.problems == []
 
@@ -247,9 +246,7 @@ async def test_the_event_loop_goes_on_while_sts_is_slow(outbound: Outbound, sts:
     sts.open.clear()
     renewing = credentials(outbound, AWSCredential())
     many = [asyncio.ensure_future(renewing.get()) for _ in range(20)]
-    async with asyncio.timeout(20):
-        while not sts.asked:
-            await asyncio.sleep(0.001)
+    await until(lambda: sts.asked)
     assert not any(one.done() for one in many)
     sts.open.set()
     assert len({await one for one in many}) == 1

@@ -1,10 +1,10 @@
 """Tokens of Microsoft Entra from a stand-in of its token endpoint, fetched by azure-identity."""
 
-import asyncio
 import time
 from pathlib import Path
 
 import pytest
+from tests.proxy.waiting import until
 from tests.standins.token_endpoints.entra import Application, Entra, refused
 from tests.standins.token_endpoints.server import TokenServer
 
@@ -58,9 +58,7 @@ async def test_the_pods_federated_token_read_anew_each_time(outbound: Outbound, 
     assert await renewing.get() == b"authorization: Bearer entra-token-canary-1"
     federated.write_text("another-token\n")
     entra.applications[CLIENT].federated_token = "another-token"
-    async with asyncio.timeout(20):
-        while renewing.counts.renewals < 2:
-            await asyncio.sleep(0.005)
+    await until(lambda: renewing.counts.renewals >= 2)
     assert renewing.counts.failures == 0
     assert entra.problems == []
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from anthropic.lib.credentials import exchange_federation_assertion
+from tests.proxy.waiting import until
 from tests.standins.token_endpoints.anthropic import AnthropicTokens, Rule
 from tests.standins.token_endpoints.server import TokenServer
 
@@ -85,9 +86,7 @@ async def test_the_token_is_read_anew_at_each_exchange(
     assert await renewing.get()
     Path(credential.token_file).write_text("another-token")
     service.rules["fdrl_1"].assertion = "another-token"
-    async with asyncio.timeout(20):
-        while renewing.counts.renewals < 2:
-            await asyncio.sleep(0.005)
+    await until(lambda: renewing.counts.renewals >= 2)
     assert renewing.counts.failures == 0
 
 

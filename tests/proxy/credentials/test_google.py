@@ -1,6 +1,5 @@
 """Tokens of Google Cloud from stand-ins of its token endpoints, fetched by google-auth."""
 
-import asyncio
 import json
 import time
 from pathlib import Path
@@ -8,6 +7,7 @@ from typing import Any
 
 import pytest
 from google.auth.compute_engine import _metadata
+from tests.proxy.waiting import until
 from tests.standins.identity_provider import private_key
 from tests.standins.token_endpoints.google import Impersonation, Metadata, OAuth, Project, SecurityTokens, refused
 from tests.standins.token_endpoints.server import TokenServer
@@ -130,9 +130,7 @@ async def test_a_workload_identity_pool_takes_the_token_read_anew_each_time(
     assert await renewing.get() == b"authorization: Bearer ya29.google-token-canary-1"
     Path(pool_file["credential_source"]["file"]).write_text("another-token")
     project.subject_tokens[POOL] = "another-token"
-    async with asyncio.timeout(20):
-        while renewing.counts.renewals < 2:
-            await asyncio.sleep(0.005)
+    await until(lambda: renewing.counts.renewals >= 2)
     assert renewing.counts.failures == 0
     assert tokens.connects[0] == "sts.googleapis.com:443"
     assert sts.problems == []

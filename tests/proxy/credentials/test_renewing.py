@@ -5,9 +5,9 @@ import gc
 import logging
 import time
 import weakref
-from collections.abc import Callable
 
 import pytest
+from tests.proxy.waiting import until
 
 from gateway_proxy.credentials import renewing
 from gateway_proxy.credentials.renewing import Fetched, Renewing
@@ -37,12 +37,6 @@ class Source:
         if self.refuses is not None:
             raise type(self.refuses)(*self.refuses.args)  # a new one: tracebacks hold frames
         return Fetched(f"token {number}", None if self.seconds is None else self.now() + self.seconds)
-
-
-async def until(holds: Callable[[], bool]) -> None:
-    async with asyncio.timeout(20):
-        while not holds():
-            await asyncio.sleep(0.002)
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@ import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
+from tests.proxy.waiting import until
 
 from gateway_config.contract import Egress, Timeouts
 from gateway_proxy.upstream.errors import (
@@ -107,12 +108,6 @@ async def pool_to(port: int, **keep_alive: float) -> AsyncIterator[Pool]:
 async def ask(pool: Pool, *, body: bytes = b"{}", timeouts: Timeouts = PATIENT) -> bytes | None:
     exchange = await pool.exchange(HEAD % len(body), body, timeouts=timeouts)
     return await exchange.read(1 << 20)
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(10):
-        while not condition():
-            await asyncio.sleep(0.005)
 
 
 async def say_ok(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, number: int) -> None:
