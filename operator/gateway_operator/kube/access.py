@@ -15,7 +15,6 @@ from gateway_operator.kube.client import KubeClient
 from gateway_operator.kube.connection import Access, Connection, tls_context
 from gateway_operator.kube.errors import KubeError, UnavailableError
 from gateway_operator.kube.expired_watches import told_as_events
-from gateway_operator.kube.sockets import Sockets
 from gateway_operator.kube.transport import USER_AGENT, new_session
 
 if TYPE_CHECKING:
@@ -228,7 +227,6 @@ def kopf_login(access: Access) -> Callable[..., Awaitable["kopf.AiohttpSession"]
             server=connection.server,
             default_namespace=access.namespace,
             aiohttp_session=new_session(
-                sockets=Sockets(),
                 tls=connection.tls,
                 headers={"User-Agent": USER_AGENT, **authorization},
                 proxy=connection.proxy,

@@ -52,13 +52,11 @@ class Transport:
         self._retry_seconds = retry_seconds
         self._request_seconds = request_seconds
         self._slots = asyncio.Semaphore(CONCURRENT_REQUESTS)
-        self._sockets = Sockets()
         self._session: aiohttp.ClientSession | None = None
 
     async def close(self) -> None:
         if self._session:
             await self._session.close()
-            await self._sockets.end()
 
     async def request(
         self,
@@ -138,7 +136,7 @@ class Transport:
         self, connection: Connection, method: str, target: str, data: bytes | None, headers: Mapping[str, str]
     ) -> aiohttp.ClientResponse:
         if self._session is None:
-            self._session = new_session(sockets=self._sockets)
+            self._session = new_session()
         # Compression costs the API server more than it saves on a network inside a cluster
         headers = {**headers, "User-Agent": USER_AGENT, "Accept-Encoding": "identity"}
         if connection.authorization:
@@ -246,10 +244,22 @@ async def _lines(content: aiohttp.StreamReader, *, until: float) -> AsyncIterato
             raise aiohttp.ClientPayloadError(f"a line of more than {_LONGEST_EVENT} bytes")
 
 
-def new_session(*, sockets: Sockets, tls: ssl.SSLContext | None = None, **more: Any) -> aiohttp.ClientSession:
+class _Connector(aiohttp.TCPConnector):
+    """No socket outlives it, whoever closes its session: kopf closes that of its own requests by itself."""
+
+    def __init__(self, **settings: Any) -> None:
+        self._sockets = Sockets()
+        super().__init__(socket_factory=self._sockets, **settings)
+
+    async def close(self, *, abort_ssl: bool = False) -> None:
+        await super().close(abort_ssl=abort_ssl)
+        await self._sockets.end()
+
+
+def new_session(*, tls: ssl.SSLContext | None = None, **more: Any) -> aiohttp.ClientSession:
     """A session for one API server, without limit of connections and without any time-out but that of connecting."""
     return aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(limit=0, ssl=tls if tls is not None else True, socket_factory=sockets),
+        connector=_Connector(limit=0, ssl=tls if tls is not None else True),
         timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_SECONDS),
         cookie_jar=aiohttp.DummyCookieJar(),
         **more,
