@@ -271,10 +271,12 @@ def test_a_binding_of_another_namespace_sends_the_gateways_identity_to_the_provi
     open_to_all = gateway(allowedBindings={"namespaces": {"from": "All"}})
 
     def result(base_url: str) -> Compiled:
-        spec = {"type": provider, name: {**member, "baseURL": base_url}}
+        said = {key: value for key, value in member.items() if key != "resource" or not base_url}
+        spec = {"type": provider, name: {**said, "baseURL": base_url}}
         return compiled(open_to_all, binding("cloud", namespace="team-a", refs=foreign, **spec), policy())
 
-    for own in ("", address, f"{address}/"):
+    # A Foundry resource is named, or its address is written down.
+    for own in ("",) if "resource" in member else ("", address, f"{address}/"):
         assert result(own).configuration.upstreams  # type: ignore[union-attr]
     refused = result("https://relay.example")
     assert refused.configuration is not None

@@ -275,7 +275,7 @@ class Foundry(Model):
     resource: Annotated[
         str,
         doc(
-            "Name of the Foundry resource. Required unless `baseURL` is given. Default: none.",
+            "Name of the Foundry resource. Exactly one of it and `baseURL` is required. Default: none.",
             example="corp-eu",
             max_length=64,
             pattern=FOUNDRY_RESOURCE_PATTERN,
@@ -284,7 +284,7 @@ class Foundry(Model):
     base_url: Annotated[
         BaseURL,
         doc(
-            "Address. Default, and when empty: https://RESOURCE.services.ai.azure.com/anthropic.",
+            "Address, in place of `resource`. Default, and when empty: https://RESOURCE.services.ai.azure.com/anthropic.",
             example="https://corp-eu.services.ai.azure.com/anthropic",
         ),
     ] = ""
@@ -309,6 +309,13 @@ class Foundry(Model):
             cel="(has(self.resource) && self.resource != '') || (has(self.baseURL) && self.baseURL != '')",
             message="resource is needed to know the address: add it, or give baseURL",
             holds=lambda it: bool(it.resource or it.base_url),
+            path=".resource",
+        ),
+        # Anthropic's own client refuses the two as well.
+        Rule(
+            cel="!has(self.resource) || self.resource == '' || !has(self.baseURL) || self.baseURL == ''",
+            message="resource and baseURL each say where requests go: remove one of them",
+            holds=lambda it: not (it.resource and it.base_url),
             path=".resource",
         ),
     )
