@@ -180,7 +180,10 @@ class RequestFilter(Part):
     betas: tuple[str, ...] = Field(default=(), description="Names in `anthropic-beta`.")
     fields: tuple[str, ...] = Field(
         default=(),
-        description="Members of the body: `name`, `name.member`, or `**.name.member` for every object called `name`.",
+        description=(
+            "Members of the body: `name`, `name.member`, or `**.name.member` for every object called `name` of the "
+            "Messages API's own form."
+        ),
     )
     instead: tuple[str, ...] = Field(
         default=(),

@@ -2,7 +2,7 @@
 
 Which these are is data of the configuration, never a rule here. Nothing is decoded and written again: bytes go, with a
 comma each, and the others stay as they are. A member is found whatever way its name is spelled, and wherever it stands
-twice.
+twice; never in what a user or a model wrote (`containers`).
 """
 
 import re
@@ -12,9 +12,9 @@ from itertools import islice
 from typing import Final
 
 from gateway_config.contract import RequestFilter
-from gateway_proxy import errors
-from gateway_proxy.inference import betas
+from gateway_proxy.inference import betas, containers
 from gateway_proxy.inference.body import Members, too_deep
+from gateway_proxy.inference.containers import PARTS_LIMIT, ROUNDS, too_many_parts
 from gateway_proxy.inference.cutting import Span, cut_elements, cut_members, elements, joined, members, scan_value
 from gateway_proxy.inference.searching import holds
 
@@ -26,12 +26,6 @@ _MODELS_LIMIT: Final = 1024
 _ESCAPED_NAME: Final = re.compile(rb"\\u00(?:[46][1-9a-fA-F]|[57][0-9aA]|5[fF]|3[0-9]|2[dD])")
 """The escape of a letter, a digit, `_` or `-`. Nothing that writes JSON for others makes one."""
 _BACKSLASH: Final = 0x5C
-_ROUNDS: Final = 4
-"""How often the bytes of a body are read at most for objects that lie in each other; real ones do not."""
-
-PARTS_LIMIT: Final = 10_000
-"""Objects, members of those, or betas in a body, that are looked at one by one; real requests have some dozens. An
-object takes the event loop some 15 us, and a body has room for a million."""
 
 Header = tuple[bytes, bytes]
 
@@ -117,17 +111,28 @@ class Cut:
                 spans += cut
         if unwanted:
             spans += cut_members(request.places, unwanted)
-        left, parts = _ROUNDS * len(request.body), PARTS_LIMIT
+        inside = self._inside_objects(request)
+        own = containers.own(request, inside) if inside else ()
+        for start in own:
+            spans += inside[start]
+        return spans
+
+    def _inside_objects(self, request: Members) -> dict[int, list[Span]]:
+        """What would go of objects, by where they begin, wherever they lie."""
+        found: dict[int, list[Span]] = {}
+        left, parts = ROUNDS * len(request.body), PARTS_LIMIT
         for start, inner in self._objects(request).items():
             places = list(islice(members(request.text, start), parts + 1))
             parts -= len(places)
             if parts < 0:
-                raise _too_many()
-            spans += cut_members(places, inner)
+                raise too_many_parts()
+            cut = cut_members(places, inner)
+            if cut:
+                found[start] = cut
             left -= places[-1].end - start if places else 0
             if left < 0:
                 raise too_deep()
-        return spans
+        return found
 
     def _objects(self, request: Members) -> dict[int, set[str]]:
         """Where objects begin that may hold members which are to be cut, and those members' names."""
@@ -141,7 +146,7 @@ class Cut:
             for start in one.objects(request.body):
                 objects[start] |= one.inner
                 if len(objects) > PARTS_LIMIT:
-                    raise _too_many()
+                    raise too_many_parts()
         return objects
 
     def _betas_in(self, request: Members) -> list[Span] | None:
@@ -152,7 +157,7 @@ class Cut:
             return []
         parts = list(islice(elements(text, start), PARTS_LIMIT + 1))
         if len(parts) > PARTS_LIMIT:
-            raise _too_many()
+            raise too_many_parts()
         cut = {
             number
             for number, (at, _) in enumerate(parts)
@@ -193,13 +198,6 @@ class _Anywhere:
             if found is not None and body[position - 1] != _BACKSLASH:
                 yield found.end() - 1
             position = body.find(self._name, position + 1)
-
-
-def _too_many() -> errors.GatewayError:
-    return errors.invalid_request(
-        f"the request body has more than {PARTS_LIMIT} parts that would have to be looked into for this upstream",
-        reason="TooManyParts",
-    )
 
 
 def _spellings(character: str) -> bytes:

@@ -225,19 +225,22 @@ def test_edits_change_what_they_are_told_to() -> None:
                 position = edited.index(member, position) + len(member)
 
 
-def filtered(value: Any, *, top: bool) -> Any:
+def filtered(value: Any, *, top: bool, own: bool = True) -> Any:
+    """`own`: whether the value is of the API's form, and not what somebody wrote."""
     if isinstance(value, Pairs):
         found = Pairs()
         for name, inner in value:
             if top and name == "tags":
                 continue
-            left = filtered(inner, top=False)
+            left = filtered(inner, top=False, own=own and name == "messages")
             cut = {"cache_control": {"scope"}, "n": {"n", "scope"} if top else {"n"}}.get(name, set())
-            if isinstance(left, Pairs):
+            if own and isinstance(left, Pairs):
                 left = Pairs([one for one in left if one[0] not in cut])
             found.append((name, left))
         return found
-    return [filtered(one, top=False) for one in value] if isinstance(value, list) else value
+    if isinstance(value, list):
+        return [filtered(one, top=False, own=own and isinstance(one, Pairs)) for one in value]
+    return value
 
 
 def test_filters_cut_what_they_name_and_nothing_else() -> None:

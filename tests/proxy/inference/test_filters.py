@@ -11,7 +11,8 @@ from tests.proxy.inference.test_cool_down import World
 from gateway_config.contract import RequestFilter
 from gateway_proxy.errors import GatewayError
 from gateway_proxy.inference.body import scan
-from gateway_proxy.inference.filters import PARTS_LIMIT, Cut, Filters
+from gateway_proxy.inference.containers import PARTS_LIMIT
+from gateway_proxy.inference.filters import Cut, Filters
 
 MODEL = "claude-sonnet-5-5"
 
@@ -53,13 +54,27 @@ SCOPE = "**.cache_control.scope"
         ),
         ('{"cache_control":{"type":"scope","scope":"a,\\"b\\"}{"}}', '{"cache_control":{"type":"scope"}}'),
         (
-            '{"a":[{"cache_control":{"scope":1}},{"cache_control":{"scope":1,"t":0}}]}',
-            '{"a":[{"cache_control":{}},{"cache_control":{"t":0}}]}',
+            '{"tools":[{"cache_control":{"scope":1}},{"cache_control":{"scope":1,"t":0}}]}',
+            '{"tools":[{"cache_control":{}},{"cache_control":{"t":0}}]}',
         ),
         ('{"cache_control":{"scope":{"cache_control":{"scope":1,"t":0}},"t":1}}', '{"cache_control":{"t":1}}'),
         (
             '{"cache_control":{"x":{"cache_control":{"scope":1,"t":0}},"scope":1}}',
-            '{"cache_control":{"x":{"cache_control":{"t":0}}}}',
+            '{"cache_control":{"x":{"cache_control":{"scope":1,"t":0}}}}',
+        ),
+        (
+            '{"type":"tool_result","content":[{"type":"document","source":{"type":"content","content":'
+            '[{"type":"text","cache_control":{"scope":1}}]},"cache_control":{"scope":1}}]}',
+            '{"type":"tool_result","content":[{"type":"document","source":{"type":"content","content":'
+            '[{"type":"text","cache_control":{}}]},"cache_control":{}}]}',
+        ),
+        (
+            '{"system":[{"text":"a,\\"b\\"\u00e9\U0001f600"} ,\n1, {"text":"x","cache_control":{"scope":1}} ]}',
+            '{"system":[{"text":"a,\\"b\\"\u00e9\U0001f600"} ,\n1, {"text":"x","cache_control":{}} ]}',
+        ),
+        (
+            '{"c\\u006fntent":[{"cache_control":{"scope":1}}],"content":[],"content":[{"cache_control":{"scope":1}}]}',
+            '{"c\\u006fntent":[{"cache_control":{}}],"content":[],"content":[{"cache_control":{}}]}',
         ),
     ],
 )
@@ -88,6 +103,39 @@ def test_a_member_of_every_object_with_a_name(body: str, left: str) -> None:
 )
 def test_what_only_looks_like_it_stays(body: str) -> None:
     assert cut(body, SCOPE) == body.encode()
+
+
+def test_a_lone_surrogate_hides_nothing() -> None:
+    body = b'{"system":[{"text":"\\ud800"} ,\n1, {"text":"x","cache_control":{"scope":1}} ]}'
+    left = made(SCOPE).apply(scan(body), ())[0].body
+    assert left == body.replace(b'"scope":1', b"")
+
+
+WRITTEN = '{"cache_control":{"type":"e","scope":"global"},"content":[{"cache_control":{"scope":1}}]}'
+
+
+@pytest.mark.parametrize(
+    "holder",
+    [
+        '{"messages":[{"role":"assistant","content":[{"type":"tool_use","id":"t","name":"Write","input":%s}]}]}',
+        '{"messages":[{"role":"assistant","content":[{"type":"server_tool_use","input":%s}]}]}',
+        '{"messages":[{"role":"assistant","content":[{"type":"mcp_tool_use","input":[%s]}]}]}',
+        '{"messages":[{"content":[{"type":"tool_use","\\u0069nput":{"a":{"messages":[%s]}}}]}]}',
+        '{"tools":[{"name":"t","input_schema":{"type":"object","properties":%s}}]}',
+        '{"tools":[{"name":"t","input_schema":{},"input_examples":[%s]}]}',
+        '{"tools":[{"type":"mcp_toolset","configs":%s}]}',
+        '{"output_config":{"format":{"type":"json_schema","schema":%s}}}',
+        '{"output_format":{"type":"json_schema","schema":{"properties":%s}}}',
+        '{"metadata":%s}',
+        '{"messages":[{"content":[[%s]]}]}',
+        '{"unknown":[%s]}',
+    ],
+)
+def test_what_a_user_or_a_model_wrote_passes_to_the_last_byte(holder: str) -> None:
+    written = holder % WRITTEN
+    assert cut(written, SCOPE) == written.encode()
+    beside = f'{{"system":[{{"text":"","cache_control":%s}}],{written[1:]}'
+    assert cut(beside % '{"scope":1}', SCOPE) == (beside % "{}").encode()
 
 
 @pytest.mark.parametrize(
@@ -254,7 +302,9 @@ def test_a_value_of_any_depth_is_taken_or_refused(depth: int) -> None:
     assert left in (body.replace(b'"scope":1,', b""), b"BodyTooDeep")
 
 
-NAMES = st.sampled_from(["cache_control", "scope", "a", "", "cache_control\\u0022", "\u00e9", "sc\u00f6pe"])
+NAMES = st.sampled_from(
+    ["cache_control", "scope", "content", "tools", "a", "", "cache_control\\u0022", "\u00e9", "sc\u00f6pe"]
+)
 LEAVES = st.none() | st.integers() | st.sampled_from(["x", '"cache_control":{"scope":1}', "\\", "\U0001f600"])
 VALUES: st.SearchStrategy[Any] = st.recursive(
     LEAVES,
@@ -263,14 +313,15 @@ VALUES: st.SearchStrategy[Any] = st.recursive(
 )
 
 
-def expected(value: Any) -> Any:
+def expected(value: Any, *, own: bool = True) -> Any:
+    """`own`: whether the value is of the API's form, and not what somebody wrote."""
     if isinstance(value, list):
-        return [expected(one) for one in value]
+        return [expected(one, own=own and isinstance(one, dict)) for one in value]
     if not isinstance(value, dict):
         return value
-    found = {name: expected(one) for name, one in value.items()}
+    found = {name: expected(one, own=own and name in ("content", "tools")) for name, one in value.items()}
     inner = found.get("cache_control")
-    if isinstance(inner, dict):
+    if own and isinstance(inner, dict):
         inner.pop("scope", None)
     return found
 

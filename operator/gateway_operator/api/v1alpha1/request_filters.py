@@ -36,7 +36,7 @@ class Drop(Model):
         list[FieldPath],
         doc(
             "Members of the body: `name`, `name.member`, or `**.name.member` for every object called `name`, however "
-            "deep it lies. Default: none.",
+            "deep it lies, but for those inside of JSON of the caller's own, such as a tool's input. Default: none.",
             example=["speed"],
             max_length=32,
         ),
