@@ -63,7 +63,6 @@ def refusal(provider: str, *objects: Secret, **member: Any) -> Finding:
         ("Anthropic", {"baseURL": ""}, "https://api.anthropic.com"),
         ("Bedrock", {"region": "eu-central-1"}, "https://bedrock-runtime.eu-central-1.amazonaws.com"),
         ("Bedrock", {"region": "us-gov-west-1"}, "https://bedrock-runtime.us-gov-west-1.amazonaws.com"),
-        ("Bedrock", {"region": "cn-north-1"}, "https://bedrock-runtime.cn-north-1.amazonaws.com"),
         (
             "Bedrock",
             {"region": "eu-central-1", "baseURL": "https://vpce-0a.bedrock-runtime.eu-central-1.vpce.amazonaws.com/"},
@@ -228,8 +227,13 @@ def test_each_audience_once() -> None:
         ),
         (
             "Bedrock",
+            {"region": "us-gov-west-1", "roleARN": "arn:aws-us-gov:iam::123456789012:role/claude"},
+            ["bedrock-runtime.us-gov-west-1.amazonaws.com", "sts.us-gov-west-1.amazonaws.com"],
+        ),
+        (
+            "Bedrock",
             {"region": "cn-north-1", "roleARN": "arn:aws-cn:iam::123456789012:role/claude"},
-            ["bedrock-runtime.cn-north-1.amazonaws.com", "sts.cn-north-1.amazonaws.com.cn"],
+            ["bedrock-runtime.cn-north-1.amazonaws.com.cn", "sts.cn-north-1.amazonaws.com.cn"],
         ),
         (
             "Foundry",

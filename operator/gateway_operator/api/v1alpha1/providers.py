@@ -107,7 +107,8 @@ class Bedrock(Model):
     base_url: Annotated[
         BaseURL,
         doc(
-            "Address. Default, and when empty: https://bedrock-runtime.REGION.amazonaws.com.",
+            "Address. Default, and when empty: https://bedrock-runtime.REGION.amazonaws.com, or as the region's "
+            "partition has it.",
             example="https://vpce-0abc.bedrock-runtime.eu-central-1.vpce.amazonaws.com",
         ),
     ] = ""

@@ -6,6 +6,7 @@ from typing import Final
 from gateway_config.contract import AWSCredential
 from gateway_operator.api.v1alpha1.conditions import Reason
 from gateway_operator.api.v1alpha1.references import SecretKeyRef, SecretRef
+from gateway_operator.compiler.providers.regions import partition
 from gateway_operator.compiler.providers.room import Keyring, UnusableError
 
 ACCESS_KEY_NAMES: Final = ("accessKeyID", "secretAccessKey")
@@ -17,8 +18,7 @@ _TEMPORARY: Final = "ASIA"
 
 def sts_url(region: str) -> str:
     """Where a role is assumed: the region's own address (IAM user guide, "AWS STS Regions and endpoints")."""
-    suffix = "amazonaws.com.cn" if region.startswith("cn-") else "amazonaws.com"
-    return f"https://sts.{region}.{suffix}"
+    return f"https://sts.{region}.{partition(region).dns_suffix}"
 
 
 def signing_credential(

@@ -3,18 +3,20 @@
 from typing import Final
 
 from gateway_config.contract import Credential
+from gateway_operator.api.v1alpha1.conditions import Reason
 from gateway_operator.api.v1alpha1.providers import Bedrock
 from gateway_operator.compiler.catalogue import BuiltinModel, bedrock_regions
 from gateway_operator.compiler.providers.aws import signing_credential
+from gateway_operator.compiler.providers.regions import AWS_REGIONS, CHINA, COMMERCIAL, Remark, misspelt, partition
 from gateway_operator.compiler.providers.room import Keyring, Place, Room
 
 _GLOBAL: Final = "global"
-_OTHER_PARTITIONS: Final = ("us-gov-", "cn-", "us-iso", "eu-isoe-", "eusc-")
+_NOT_IN_CHINA: Final = "AWS offers no Bedrock in China: take another region, or name in baseURL who answers there"
+"""Bedrock user guide, "Regional availability by endpoints", has all regions with Bedrock."""
 
 
 def place(member: Bedrock) -> Place:
-    """The host is of one form in every partition, as Anthropic's own clients have it; `baseURL` names another one."""
-    default = f"https://bedrock-runtime.{member.region}.amazonaws.com"
+    default = f"https://bedrock-runtime.{member.region}.{partition(member.region).dns_suffix}"
     return Place(base_url=member.base_url or default, region=member.region)
 
 
@@ -38,11 +40,22 @@ def upstream_id(builtin: BuiltinModel, provider: str, place: Place) -> str:
     for prefix, regions in bedrock_regions().items():
         if place.region in regions and prefix in builtin.bedrock_prefixes:
             return f"{prefix}.{bare}"
-    if _GLOBAL in builtin.bedrock_prefixes and not place.region.startswith(_OTHER_PARTITIONS):
+    if _GLOBAL in builtin.bedrock_prefixes and partition(place.region) == COMMERCIAL:
         return f"{_GLOBAL}.{bare}"
     return bare
 
 
+def region_remark(member: Bedrock) -> Remark | None:
+    if partition(member.region) == CHINA and not member.base_url:
+        return Remark(Reason.REGION_NOT_OFFERED, _NOT_IN_CHINA)
+    return misspelt(member.region, AWS_REGIONS, "AWS")
+
+
 ROOM: Final[Room[Bedrock]] = Room(
-    name="bedrock", attribute="bedrock", place=place, credential=credential, upstream_id=upstream_id
+    name="bedrock",
+    attribute="bedrock",
+    place=place,
+    credential=credential,
+    upstream_id=upstream_id,
+    region_remark=region_remark,
 )

@@ -3,9 +3,14 @@
 from typing import Final
 
 from gateway_config.contract import Credential
+from gateway_operator.api.v1alpha1.conditions import Reason
 from gateway_operator.api.v1alpha1.providers import ClaudePlatformAWS
 from gateway_operator.compiler.providers.aws import signing_credential
+from gateway_operator.compiler.providers.regions import AWS_REGIONS, COMMERCIAL, Remark, misspelt, partition
 from gateway_operator.compiler.providers.room import Keyring, Place, Room
+
+_COMMERCIAL_ALONE: Final = "Claude Platform on AWS is offered in commercial regions alone: take one of these"
+"""Its user guide, "Prerequisites"."""
 
 
 def place(member: ClaudePlatformAWS) -> Place:
@@ -25,6 +30,16 @@ def credential(member: ClaudePlatformAWS, keyring: Keyring) -> Credential:
     )
 
 
+def region_remark(member: ClaudePlatformAWS) -> Remark | None:
+    if partition(member.region) != COMMERCIAL and not member.base_url:
+        return Remark(Reason.REGION_NOT_OFFERED, _COMMERCIAL_ALONE)
+    return misspelt(member.region, AWS_REGIONS, "AWS")
+
+
 ROOM: Final[Room[ClaudePlatformAWS]] = Room(
-    name="claudePlatformAWS", attribute="claude_platform_aws", place=place, credential=credential
+    name="claudePlatformAWS",
+    attribute="claude_platform_aws",
+    place=place,
+    credential=credential,
+    region_remark=region_remark,
 )

@@ -5,6 +5,7 @@ from typing import Final
 from gateway_config.contract import Credential, GoogleCredential
 from gateway_operator.api.v1alpha1.providers import VertexAI
 from gateway_operator.compiler.providers.google_credentials import FILE_KEY, checked_credentials
+from gateway_operator.compiler.providers.regions import GOOGLE_LOCATIONS, Remark, misspelt
 from gateway_operator.compiler.providers.room import Keyring, Place, Room
 
 VERSION_PATH: Final = "/v1"
@@ -38,10 +39,15 @@ def credential(member: VertexAI, keyring: Keyring) -> Credential:
     return GoogleCredential(service_account=value, impersonate=member.impersonate or None)
 
 
+def region_remark(member: VertexAI) -> Remark | None:
+    return misspelt(member.region, GOOGLE_LOCATIONS, "Google Cloud")
+
+
 ROOM: Final[Room[VertexAI]] = Room(
     name="vertexAI",
     attribute="vertex_ai",
     place=place,
     credential=credential,
+    region_remark=region_remark,
     complete_path={".googleapis.com": VERSION_PATH},
 )
