@@ -19,6 +19,8 @@ from gateway_operator.compiler import Finding, Secret, Severity
 
 KEY_REF = {"name": "cloud", "key": "api-key"}
 IDENTITY = {"organizationID": "org", "federationRuleID": "fdrl_1", "serviceAccountID": "svac_1"}
+AWS_ID, AWS_SECRET = "AKIAIOSFODNN7EXAMPLE", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"
+"""The example of AWS's documentation."""
 AWS_KEYS = {"accessKeyID": "AKIDEXAMPLE", "secretAccessKey": CANARY}
 
 
@@ -143,6 +145,9 @@ def test_a_role_and_its_external_id() -> None:
     [
         ({"accessKeyID": "AKIDEXAMPLE"}, "SecretKeyNotFound", "has no key secretAccessKey"),
         ({"accessKeyID": "ASIAEXAMPLE", "secretAccessKey": CANARY}, "SecretInvalid", "add the key sessionToken"),
+        ({"accessKeyID": AWS_SECRET, "secretAccessKey": AWS_ID}, "SecretInvalid", "are swapped"),
+        ({"accessKeyID": AWS_ID, "secretAccessKey": AWS_ID}, "SecretInvalid", "put the secret itself there"),
+        ({"accessKeyID": AWS_SECRET, "secretAccessKey": AWS_SECRET}, "SecretInvalid", "put the id there"),
         ({"accessKeyID": "AKID EXAMPLE", "secretAccessKey": CANARY}, "SecretInvalid", "key accessKeyID"),
         ({"accessKeyID": "AKIDEXAMPLE", "secretAccessKey": f"{CANARY}\n\n"}, "SecretInvalid", "key secretAccessKey"),
         ({**AWS_KEYS, "sessionToken": ""}, "SecretInvalid", "key sessionToken, is empty"),
@@ -153,6 +158,13 @@ def test_access_keys_that_cannot_be_used(data: dict[str, str], reason: str, told
     assert (finding.reason, finding.condition) == (reason, "ResolvedRefs")
     assert finding.path == "spec.bedrock.accessKeySecretRef"
     assert told in finding.message
+    assert AWS_ID not in finding.message
+    assert AWS_SECRET not in finding.message
+
+
+def test_an_id_of_forty_letters_is_an_id() -> None:
+    keys = {"accessKeyID": f"AKIA{'A' * 36}", "secretAccessKey": AWS_SECRET}
+    assert upstream("Bedrock", cloud(**keys), region="us-east-1", accessKeySecretRef={"name": "cloud"})
 
 
 def test_access_keys_have_no_other_names() -> None:

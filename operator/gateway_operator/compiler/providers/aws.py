@@ -1,6 +1,7 @@
 """What the two providers on AWS share: keys that requests are signed with, a role that is assumed with them."""
 
 import json
+import re
 from typing import Final
 
 from gateway_config.contract import AWSCredential
@@ -14,6 +15,10 @@ ACCESS_KEY_NAMES: Final = ("accessKeyID", "secretAccessKey")
 _SESSION_TOKEN: Final = "sessionToken"  # noqa: S105  # a name
 _TEMPORARY: Final = "ASIA"
 """What ids of temporary access keys begin with (IAM user guide, "Understanding unique ID prefixes")."""
+_KEY_ID: Final = re.compile(r"A[KS]IA[A-Z0-9]{12,124}")
+"""Ids of access keys (ibid.; IAM API reference, "AccessKey")."""
+_SECRET: Final = re.compile(r"[A-Za-z0-9/+]{40}")
+"""What AWS makes beside them."""
 
 
 def sts_url(region: str) -> str:
@@ -40,6 +45,9 @@ def _access_key(keyring: Keyring, path: str, ref: SecretRef, role_region: str) -
     urls = [sts_url(role_region)] if role_region else []
     wanted = [*ACCESS_KEY_NAMES, _SESSION_TOKEN] if keyring.has(path, ref.name, _SESSION_TOKEN) else ACCESS_KEY_NAMES
     keys = {name: keyring.header_value(path, SecretKeyRef(name=ref.name, key=name), urls=urls) for name in wanted}
+    swapped = _swapped(keys["accessKeyID"], keys["secretAccessKey"])
+    if swapped:
+        raise UnusableError(path, Reason.SECRET_INVALID, f"Secret {keyring.ref.namespace}/{ref.name}: {swapped}")
     if keys["accessKeyID"].startswith(_TEMPORARY) and _SESSION_TOKEN not in keys:
         message = (
             f"Secret {keyring.ref.namespace}/{ref.name} holds a temporary access key without its {_SESSION_TOKEN}: "
@@ -47,3 +55,15 @@ def _access_key(keyring: Keyring, path: str, ref: SecretRef, role_region: str) -
         )
         raise UnusableError(path, Reason.SECRET_INVALID, message)
     return json.dumps(keys, sort_keys=True)
+
+
+def _swapped(key_id: str, secret: str) -> str:
+    """What is wrong where one of the two has the form of the other; empty otherwise. Other forms pass: AWS may change
+    its own, and what answers at a `baseURL` may have another."""
+    id_is_secret = _SECRET.fullmatch(key_id) is not None and _KEY_ID.fullmatch(key_id) is None
+    if _KEY_ID.fullmatch(secret) is None:
+        wrong = "accessKeyID has the form of a secret access key: put the id there, AKIA... or ASIA..."
+        return wrong if id_is_secret else ""
+    if id_is_secret:
+        return "accessKeyID and secretAccessKey are swapped: put each in the other's place"
+    return "secretAccessKey has the form of an access key's id: put the secret itself there"
