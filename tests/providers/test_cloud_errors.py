@@ -202,6 +202,7 @@ def test_the_messages_api_s_own_words_stay(message: str) -> None:
         ("at eu-x.services.ai.azure.com/anthropic", f"at {WITHHELD}/anthropic"),
         ("/subscriptions/6d1c/resourceGroups/rg-x/y", f"/{WITHHELD}/{WITHHELD}/y"),
         ("tenant 11111111-2222-3333-4444-5555aaaaFFFF", f"tenant {WITHHELD}"),
+        ("no route to bedrock-runtime.eusc-de-east-1.amazonaws.eu", f"no route to {WITHHELD}"),
         ("key AKIAIOSFODNN7EXAMPLE in wrkspc_01Abcdefgh", f"key {WITHHELD} in {WITHHELD}"),
         ("prompt is too long: 1215000 tokens > 1000000", "prompt is too long: 1215000 tokens > 1000000"),
         ("max_tokens: 1234567890123 > 0.123456789012", "max_tokens: 1234567890123 > 0.123456789012"),

@@ -28,7 +28,7 @@ _FORMS: Final = (
     r"\barn:aws[a-z-]*:[^\s\"'`<>,;)\]}]+",
     r"\b(?:projects|organizations|folders|billingAccounts|subscriptions|resourceGroups|workspaces|accounts)/[^\s\"'`<>,;:/)\]}]+",
     r"\b[\w.+-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63}){1,8}",
-    r"\b[\w-]{1,63}(?:\.[\w-]{1,63}){0,6}\.(?:amazonaws\.com|api\.aws|azure\.com|azure\.net|googleapis\.com|windows\.net)(?:\.cn)?\b",
+    r"\b[\w-]{1,63}(?:\.[\w-]{1,63}){0,6}\.(?:amazonaws\.(?:com|eu)|api\.aws|azure\.com|azure\.net|googleapis\.com|windows\.net)(?:\.cn)?\b",
     r"\b[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}\b",
     r"\b(?:wrkspc|org|svac|fdrl)_[A-Za-z0-9]{8,64}\b",
     r"\b(?:AKIA|ASIA|AROA|AIDA)[A-Z0-9]{12,128}\b",
