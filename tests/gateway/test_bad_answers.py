@@ -72,6 +72,16 @@ ANY: dict[str, Row] = {
     "a redirect": Row([framing.whole(302, b"", [("location", "https://login.example/")])], *ALL_FAILED, "BadAnswer"),
     "events that are a page": Row([page(200, "text/event-stream")], *ALL_FAILED, "BadAnswer"),
     "no event": Row(stream([]), *ALL_FAILED, "BadAnswer"),
+    "comments alone": Row(stream([b": alive\n\n", b"\n\n", b"event: message_start\n\n"]), *ALL_FAILED, "BadAnswer"),
+    "comments, then gone": Row(
+        [framing.stream_head(), framing.chunk(b": kept alive\n\n"), End.RESET], *ALL_FAILED, "Reset"
+    ),
+    "comments without an end": Row(
+        [framing.stream_head(), *[framing.chunk(b": kept alive\r\n\r\n" * 50)] * 100], *ALL_FAILED, "BadAnswer"
+    ),
+    "an error event behind a comment": Row(
+        events(b": kept alive\n\n", error_event("overloaded_error")), *FULL, "5xx"
+    ),
     "half an event": Row(stream([EVENTS[0][:30]]), *ALL_FAILED, "BadAnswer"),
     "half an event, then gone": Row(
         [framing.stream_head(), framing.chunk(EVENTS[0][:30]), End.RESET], *ALL_FAILED, "Reset"
@@ -235,6 +245,13 @@ def test_json_in_the_place_of_a_stream_is_an_answer(gateway: Gateway, upstream: 
     upstream.script(framing.whole(200, MESSAGE, JSON))
     answer = gateway.messages(STREAMED)
     assert (answer.status, answer.body) == (200, MESSAGE)
+
+
+def test_a_comment_before_the_first_event_passes_too(gateway: Gateway, upstream: AnthropicUpstream) -> None:
+    told = [b": kept alive\r\n\r\n", b"\n", *EVENTS]
+    upstream.script(*stream(told))
+    answer = gateway.messages(STREAMED)
+    assert (answer.status, answer.body) == (200, b"".join(told))
 
 
 def test_a_first_event_in_pieces_is_waited_for(gateway: Gateway, upstream: AnthropicUpstream) -> None:

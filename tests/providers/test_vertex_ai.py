@@ -201,9 +201,12 @@ def test_a_request_that_is_too_large_for_google_is_too_long(gateway: Gateway, ve
     assert gateway.messages(BODY).error == ("invalid_request_error", "Input is too long.")
 
 
-def test_an_error_that_a_stream_begins_with_has_its_own_status(gateway: Gateway, vertex: VertexAIStandIn) -> None:
+@pytest.mark.parametrize("front", [[], [b": kept alive\n\n", b"event: a\n\n"]], ids=["first", "behind-comments"])
+def test_an_error_that_a_stream_begins_with_has_its_own_status(
+    gateway: Gateway, vertex: VertexAIStandIn, front: list[bytes]
+) -> None:
     told = {"error": {"code": 429, "message": SAID, "status": "RESOURCE_EXHAUSTED"}}
-    vertex.script(*stream([b"data: " + json.dumps(told).encode() + b"\n\n"]))
+    vertex.script(*stream([*front, b"data: " + json.dumps(told).encode() + b"\n\n"]))
     answer = gateway.messages(STREAMED)
     assert (answer.status, answer.error[0]) == (429, "rate_limit_error")
     assert PROJECT not in f"{answer.headers}{answer.body!r}"

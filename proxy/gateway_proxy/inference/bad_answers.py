@@ -23,8 +23,8 @@ _ERROR: Final = b'"error"'
 
 
 def says_something(held: bytes) -> bool:
-    """Whether an event is there, or so much of a long one that it need not be waited for."""
-    return bool(sse.last_border(held)) or len(held) > LONG_EVENT
+    """Whether an event with data is there, or so much of a long one that it need not be waited for."""
+    return len(held) > LONG_EVENT or sse.first_event(held) is not None
 
 
 def check_events(held: bytes) -> None:
@@ -33,6 +33,8 @@ def check_events(held: bytes) -> None:
         raise BadAnswerError("a page in the place of events")
     if not says_something(held):
         raise BadAnswerError("an event stream that ended before its first event did")
+    if not sse.has_data(held):
+        raise BadAnswerError("an event stream of comments alone")
 
 
 def checked(answer: Answer) -> Answer:

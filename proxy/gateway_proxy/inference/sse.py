@@ -1,5 +1,6 @@
 """Server-sent events as far as a relay must know them: where one ends, and which kinds have passed."""
 
+import re
 from typing import Final
 
 import orjson
@@ -7,7 +8,11 @@ import orjson
 from gateway_proxy.upstream.head import ResponseHead
 
 PING: Final = b'event: ping\ndata: {"type": "ping"}\n\n'
+BORDER: Final = re.compile(rb"\n\n|\n\r\n|\r\r")
+"""A blank line, behind the end of the one before. The event stream format lets lines end in LF, CRLF or CR."""
+
 _DATA: Final = b"data:"
+_SAID: Final = re.compile(rb"(?:\A|[\r\n])data:[ \t]*[^ \t\r\n]")
 _EVENT_STREAM: Final = b"text/event-stream"
 
 
@@ -21,10 +26,7 @@ def is_events(head: ResponseHead) -> bool:
 
 
 def last_border(data: bytes | bytearray, start: int = 0) -> int:
-    """The offset behind the last blank line whose line ends lie at `start` or later, or 0: an event ends there.
-
-    Lines may end in LF, CRLF or CR, as the event stream format allows.
-    """
+    """The offset behind the last BORDER that lies at `start` or later, or 0: an event ends there."""
     found = data.rfind(b"\n\n", start)
     border = found + 2 if found >= 0 else 0
     if b"\r" in data:
@@ -40,11 +42,29 @@ def error_event(envelope: bytes) -> bytes:
     return b"event: error\ndata: " + envelope + b"\n\n"
 
 
+def has_data(events: bytes) -> bool:
+    """Whether a client is told anything by them. What has no data is passed over by whoever reads such a stream (HTML,
+    9.2.6): comments, blank lines, an event's name alone."""
+    return _SAID.search(events) is not None
+
+
+def first_event(payload: bytes) -> bytes | None:
+    """The first event with data, once it is whole."""
+    start = 0
+    for border in BORDER.finditer(payload):
+        event = payload[start : border.end()]
+        if has_data(event):
+            return event
+        start = border.end()
+    return None
+
+
 def leading_error(payload: bytes) -> bytes | None:
-    """The data of the event that a stream begins with, where that is a whole `error` event in one line of data."""
-    if not payload.lstrip(b"\r\n").startswith(b"event: error") or not last_border(payload):
+    """The data of the first event of a stream, where that is an `error` event in one line of data."""
+    event = first_event(payload)
+    if event is None or not event.lstrip(b"\r\n").startswith(b"event: error"):
         return None
-    for line in payload.splitlines()[1:]:
+    for line in event.splitlines():
         if line.startswith(_DATA):
             return line[5:].strip()
     return None

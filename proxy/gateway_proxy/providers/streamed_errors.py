@@ -17,7 +17,6 @@ HELD_LIMIT: Final = 256 * 1024
 _TOLD_BYTES: Final = 4096
 """Of a failure that is longer than that."""
 
-_BORDER: Final = re.compile(rb"\n\n|\n\r\n|\r\r")
 _NAMED: Final = re.compile(rb"event:[ \t]*(?!error)[a-z]")
 """What nearly all events begin with: the name of another kind."""
 
@@ -26,7 +25,7 @@ class StreamedErrors:
     """Lets a stream through, event by event, up to one that tells of a failure: its text may name accounts and
     projects, which are the operator's business. A Decoder."""
 
-    __slots__ = ("_held", "_seam", "_translated", "error")
+    __slots__ = ("_held", "_said", "_seam", "_translated", "error")
 
     def __init__(self, translated: Callable[[ResponseHead, bytes], tuple[ResponseHead, bytes]]) -> None:
         """`translated`: an error as the client gets it, in Anthropic's form on one line."""
@@ -36,10 +35,15 @@ class StreamedErrors:
         """The beginning of an event."""
         self._seam: bytes | None = None
         """The last bytes of an event of which a part has been let through."""
+        self._said = False
+        """Whether what has been let through tells a client anything."""
 
     def feed(self, payload: bytes) -> bytes:
-        if self._seam is not None:
-            return self._rest_of_long(payload)
+        through = self._rest_of_long(payload) if self._seam is not None else self._fed(payload)
+        self._said = self._said or sse.has_data(through)
+        return through
+
+    def _fed(self, payload: bytes) -> bytes:
         held = self._held
         data = held + payload if held else payload
         border = sse.last_border(data, max(len(held) - 3, 0))
@@ -53,7 +57,7 @@ class StreamedErrors:
         if len(self._held) > HELD_LIMIT and self.error is None:
             long, self._held = self._held, b""
             if not _NAMED.match(long):
-                self._tell(long[:_TOLD_BYTES])
+                self._tell(long[:_TOLD_BYTES], behind=whole)
                 return whole
             self._seam = long[-3:]
             return whole + long
@@ -66,7 +70,7 @@ class StreamedErrors:
     def _rest_of_long(self, payload: bytes) -> bytes:
         seam = self._seam or b""
         joined = seam + payload
-        border = _BORDER.search(joined)
+        border = sse.BORDER.search(joined)
         if border is None:
             self._seam = joined[-3:]
             return payload
@@ -79,19 +83,20 @@ class StreamedErrors:
         if _NAMED.match(events) and events.find(b"\n\n") == len(events) - 2 and b"\r" not in events:
             return events  # one event, as packets have them; the word is in what a model says
         start = 0
-        for border in _BORDER.finditer(events):
+        for border in sse.BORDER.finditer(events):
             event = events[start : border.end()]
             failure = None if _NAMED.match(event) else failure_in(event)
             if failure is not None:
                 self._held = b""
-                self._tell(failure)
+                self._tell(failure, behind=events[:start])
                 return events[:start]
             start = border.end()
         return events
 
-    def _tell(self, failure: bytes) -> None:
+    def _tell(self, failure: bytes, *, behind: bytes) -> None:
         head = ResponseHead.answered(_status_of(failure))
-        self.error = StreamedError(head, failure, in_band=lambda: self._translated(head, failure)[1])
+        leads = not (self._said or sse.has_data(behind))
+        self.error = StreamedError(head, failure, in_band=lambda: self._translated(head, failure)[1], leads=leads)
 
 
 def failure_in(event: bytes) -> bytes | None:

@@ -52,10 +52,13 @@ class StreamedError(UpstreamError):
 
     reason = "Streamed"
 
-    def __init__(self, head: ResponseHead, body: bytes, *, in_band: Callable[[], bytes] | None = None) -> None:
+    def __init__(
+        self, head: ResponseHead, body: bytes, *, in_band: Callable[[], bytes] | None = None, leads: bool = False
+    ) -> None:
         """`in_band`: what the client is told of it where its answer has begun, an error in Anthropic's form on one
-        line. None: only that the upstream broke off."""
+        line. None: only that the upstream broke off. `leads`: whether what came before it tells a client nothing."""
         super().__init__(f"the upstream told of a failure inside of its stream, as with status {head.status}")
         self.head = head
         self.body = body
         self.in_band = in_band
+        self.leads = leads

@@ -135,7 +135,7 @@ class Exchange:
             self._pass(framed, ((end - len(payload), end),), len(framed))
         if error is None:
             return
-        if isinstance(error, StreamedError) and self._sink is None and not self._early:
+        if isinstance(error, StreamedError) and self._sink is None and (error.leads or not self._early):
             self._become(error)
         elif self.complete:
             self.failed(error)
