@@ -65,7 +65,6 @@ def kept_as_is(members: dict[str, Any]) -> dict[str, Any]:
 @given(bodies(), BETAS)
 def test_what_is_invoked_says_the_same(body: tuple[dict[str, Any], bytes], named: list[str]) -> None:
     members, written = body
-    headers = [(b"anthropic-beta", name.encode()) for name in named]
-    sent = bedrock_body.invoked(scan(written), headers)
+    sent = bedrock_body.invoked(scan(written), tuple(name.encode() for name in named))
     assert json.loads(sent) == expected(members, named)
     scan(sent)

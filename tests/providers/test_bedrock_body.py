@@ -5,26 +5,26 @@ import json
 
 import pytest
 
+from gateway_proxy.inference.betas import BetaValues
 from gateway_proxy.inference.body import scan
 from gateway_proxy.providers import bedrock_body
 from gateway_proxy.providers.bedrock import foundation_model
-from gateway_proxy.providers.client import RawHeaders
 
 VERSION = b'"anthropic_version":"bedrock-2023-05-31"'
 
 
 def invoked(body: bytes, *betas: str) -> bytes:
-    return bedrock_body.invoked(scan(body), headers(*betas))
+    return bedrock_body.invoked(scan(body), values(*betas))
 
 
 def counted(body: bytes, *betas: str) -> bytes:
-    outer = json.loads(bedrock_body.counted(scan(body), headers(*betas)))
+    outer = json.loads(bedrock_body.counted(scan(body), values(*betas)))
     assert list(outer) == ["input"]
     return base64.b64decode(outer["input"]["invokeModel"]["body"])
 
 
-def headers(*betas: str) -> RawHeaders:
-    return [(b"Anthropic-Beta", value.encode()) for value in betas]
+def values(*betas: str) -> BetaValues:
+    return tuple(value.encode() for value in betas)
 
 
 @pytest.mark.parametrize(

@@ -51,6 +51,7 @@ def count(**changes: Any) -> Call:
     call = Call(
         target=b"/v1/messages/count_tokens",
         headers=(),
+        betas=(),
         members=scan(b'{"model":"claude-haiku-4-5"}'),
         principal=cast("Principal", SimpleNamespace(passthrough_authorization=None)),
         model="claude-haiku-4-5",

@@ -68,6 +68,7 @@ FOUNDRY = Names(
 CALL = Call(
     target=b"/v1/messages",
     headers=(),
+    betas=(),
     members=scan(b'{"model":"m"}'),
     principal=Principal(caller=None),
     model="anthropic.claude-sonnet-4-6",

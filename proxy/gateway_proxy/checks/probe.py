@@ -87,6 +87,7 @@ def _call(kind: Kind, model: str) -> Call:
     return Call(
         target=b"/v1/messages/count_tokens" if counts else b"/v1/messages",
         headers=_HEADERS,
+        betas=(),
         members=bodies.scan(msgspec.json.encode(request)),
         principal=_NOBODY,
         model=model,

@@ -7,7 +7,7 @@ their bodies and moments alone, which are put in afterwards: that takes an eight
 import hmac
 import secrets
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from functools import lru_cache
 from hashlib import sha256
 from typing import Final, NamedTuple
@@ -24,12 +24,7 @@ class FrozenAWS(NamedTuple):
         return f"FrozenAWS({self.access_key_id})"
 
 
-_UNSIGNED: Final = frozenset(
-    {b"user-agent", b"accept-encoding", b"content-length", b"connection", b"expect", b"x-amzn-trace-id"}
-)
-"""What hops on the way may change; Anthropic's own gateway leaves the same ones out (November 2026)."""
 _SHAPES_LIMIT: Final = 256
-_KEYS_LIMIT: Final = 64
 _CHECKSUM: Final = secrets.token_hex(16)
 _MOMENT: Final = secrets.token_hex(16)
 """What stands in the place of these in a shape: nothing that a client can know."""
@@ -41,76 +36,87 @@ def preload() -> None:
     import botocore.awsrequest  # noqa: F401
 
 
-def signed_headers(
-    keys: FrozenAWS,
-    *,
-    method: str,
-    url: str,
-    headers: Iterable[tuple[bytes, bytes]],
-    body: bytes,
-    region: str,
-    service: str,
-) -> list[tuple[bytes, bytes]]:
-    """The headers to add, in lower case, to a request that is sent exactly as `url`, `headers` and `body` say. `Host`
-    is signed as the URL has it. Raises ValueError on a header that is not UTF-8."""
-    shape = _shape(keys, method, url, tuple(headers), region, service)
-    moment = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
-    checksum = sha256(body).hexdigest()
-    canonical = checksum.join((shape.start, f"{shape.middle}{moment}{shape.rest}", ""))
-    scope = f"{moment[:8]}/{region}/{service}/aws4_request"
-    hashed = sha256(canonical.encode()).hexdigest()
-    text = f"AWS4-HMAC-SHA256\n{moment}\n{scope}\n{hashed}"
-    signature = hmac.digest(_key(keys.secret_access_key, moment[:8], region, service), text.encode(), "sha256").hex()
-    authorization = (
-        f"AWS4-HMAC-SHA256 Credential={keys.access_key_id}/{scope}, SignedHeaders={shape.names}, Signature={signature}"
-    )
-    return [
-        (b"authorization", authorization.encode()),
-        (b"x-amz-date", moment.encode()),
-        *shape.token,
-        (b"x-amz-content-sha256", checksum.encode()),
-    ]
+class Signer:
+    """Signs POST requests to one service in one region, with one set of keys."""
+
+    __slots__ = ("_base_url", "_day", "_headers", "_key", "_region", "_service", "_shapes", "keys")
+
+    def __init__(
+        self, keys: FrozenAWS, base_url: str, headers: Iterable[tuple[bytes, bytes]], *, region: str, service: str
+    ) -> None:
+        """`headers`: what every request has and is signed for, beside the `Host` of the base URL and AWS's own. Raises
+        ValueError on one that is not UTF-8."""
+        self.keys = keys
+        self._base_url = base_url
+        self._headers = [(name.decode("latin-1"), value.decode()) for name, value in headers]
+        self._region = region
+        self._service = service
+        self._shapes: dict[bytes, _Shape] = {}
+        self._day = ""
+        self._key = b""
+
+    def lines(self, target: bytes, body: bytes) -> bytes:
+        """The header lines, with line ends between them, to add to a request with exactly this path and query behind
+        the base URL, and this body."""
+        shape = self._shapes.get(target)
+        if shape is None:
+            shape = self._shape(self._base_url + target.decode())
+            if len(self._shapes) < _SHAPES_LIMIT:
+                self._shapes[target] = shape
+        moment = _moment(int(time.time()))
+        day = moment[:8]
+        if day != self._day:
+            self._day, self._key = day, self._key_of(day)
+        checksum = sha256(body).hexdigest()
+        canonical = f"{shape.start}{checksum}{shape.middle}{moment}{shape.rest}{checksum}"
+        scope = f"{day}/{self._region}/{self._service}/aws4_request"
+        text = f"AWS4-HMAC-SHA256\n{moment}\n{scope}\n{sha256(canonical.encode()).hexdigest()}"
+        signature = hmac.digest(self._key, text.encode(), "sha256").hex()
+        return (
+            f"authorization: AWS4-HMAC-SHA256 Credential={self.keys.access_key_id}/{scope}, "
+            f"SignedHeaders={shape.names}, Signature={signature}\r\n"
+            f"x-amz-date: {moment}\r\n{shape.token}x-amz-content-sha256: {checksum}"
+        ).encode()
+
+    def _shape(self, url: str) -> "_Shape":
+        from botocore.auth import SigV4Auth
+        from botocore.awsrequest import AWSRequest
+
+        request = AWSRequest(method="POST", url=url)
+        signed = request.headers
+        for name, value in self._headers:
+            signed[name] = value
+        signed["X-Amz-Content-SHA256"] = _CHECKSUM
+        signed["X-Amz-Date"] = _MOMENT
+        token = ""
+        if self.keys.session_token:
+            signed["X-Amz-Security-Token"] = self.keys.session_token
+            token = f"x-amz-security-token: {self.keys.session_token}\r\n"
+        signer = SigV4Auth(None, self._service, self._region)
+        start, between, _ = signer.canonical_request(request).split(_CHECKSUM)
+        middle, _, rest = between.partition(_MOMENT)
+        return _Shape(start, middle, rest, signer.signed_headers(signer.headers_to_sign(request)), token)
+
+    def _key_of(self, day: str) -> bytes:
+        """What signatures of one day are made with (AWS, "Create a signed AWS API request")."""
+        key = f"AWS4{self.keys.secret_access_key}".encode()
+        for part in (day, self._region, self._service, "aws4_request"):
+            key = hmac.digest(key, part.encode(), "sha256")
+        return key
 
 
 class _Shape(NamedTuple):
     """A canonical request: the checksum stands behind `start` and at the end, the moment between `middle` and `rest`.
-    `names` are those of the headers that are signed."""
+    `names` are those of the headers that are signed; `token` is the session's header line with its end, or empty."""
 
     start: str
     middle: str
     rest: str
     names: str
-    token: Sequence[tuple[bytes, bytes]]
+    token: str
 
 
-@lru_cache(_SHAPES_LIMIT)
-def _shape(
-    keys: FrozenAWS, method: str, url: str, headers: tuple[tuple[bytes, bytes], ...], region: str, service: str
-) -> _Shape:
-    from botocore.auth import SigV4Auth
-    from botocore.awsrequest import AWSRequest
-
-    request = AWSRequest(method=method, url=url)
-    signed = request.headers
-    for name, value in headers:
-        if name.lower() not in _UNSIGNED:
-            signed[name.decode("latin-1")] = value.decode()
-    signed["X-Amz-Content-SHA256"] = _CHECKSUM
-    signed["X-Amz-Date"] = _MOMENT
-    token: list[tuple[bytes, bytes]] = []
-    if keys.session_token:
-        signed["X-Amz-Security-Token"] = keys.session_token
-        token.append((b"x-amz-security-token", keys.session_token.encode()))
-    signer = SigV4Auth(None, service, region)
-    start, between, _ = signer.canonical_request(request).split(_CHECKSUM)
-    middle, _, rest = between.partition(_MOMENT)
-    return _Shape(start, middle, rest, signer.signed_headers(signer.headers_to_sign(request)), token)
-
-
-@lru_cache(_KEYS_LIMIT)
-def _key(secret_access_key: str, day: str, region: str, service: str) -> bytes:
-    """What signatures of one day are made with (AWS, "Create a signed AWS API request")."""
-    key = f"AWS4{secret_access_key}".encode()
-    for part in (day, region, service, "aws4_request"):
-        key = hmac.digest(key, part.encode(), "sha256")
-    return key
+@lru_cache(2)
+def _moment(second: int) -> str:
+    """As AWS writes it."""
+    return time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(second))

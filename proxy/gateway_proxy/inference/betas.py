@@ -1,18 +1,31 @@
 """The names that a request's `anthropic-beta` headers list."""
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from typing import Final, NamedTuple
+from typing import Final
 
 from multidict import CIMultiDictProxy
 
-Header = tuple[bytes, bytes]
-RawHeaders = Sequence[Header]
+BetaValues = tuple[bytes, ...]
+"""Those headers' values, in their order."""
 
 _HEADER: Final = "anthropic-beta"
 _RAW_HEADER: Final = _HEADER.encode()
-_LENGTH: Final = len(_RAW_HEADER)
 _KNOWN_LIMIT: Final = 32
 _LONGEST_KNOWN: Final = 2048
+_SPELLINGS_LIMIT: Final = 1024
+
+
+class _Spellings(dict[bytes, bool]):
+    """Header name as written → whether it is the one. Bounded."""
+
+    def __missing__(self, name: bytes) -> bool:
+        found = name.lower() == _RAW_HEADER
+        if len(self) < _SPELLINGS_LIMIT and len(name) <= 64:
+            self[name] = found
+        return found
+
+
+_is_beta: Final = _Spellings()
 
 
 def names(headers: CIMultiDictProxy[str]) -> Iterator[str]:
@@ -21,13 +34,8 @@ def names(headers: CIMultiDictProxy[str]) -> Iterator[str]:
             yield name.strip()
 
 
-class _Left(NamedTuple):
-    """What of some headers goes on."""
-
-    values: Sequence[bytes | None]
-    """In their order; None for one that listed nothing else."""
-    instead: bytes
-    """The value of one more header; empty: there is none."""
+def values_of(headers: Sequence[tuple[bytes, bytes]]) -> BetaValues:
+    return tuple([value for name, value in headers if _is_beta[name]])
 
 
 class Unwanted:
@@ -39,51 +47,35 @@ class Unwanted:
         """`instead`: by such a beta, what an upstream takes in its place."""
         self._betas = frozenset(betas)
         self._instead = instead or {}
-        self._known: dict[tuple[bytes, ...], _Left | None] = {}
+        self._known: dict[BetaValues, BetaValues] = {}
         """A client names the same ones with every request."""
 
     def __bool__(self) -> bool:
         return bool(self._betas)
 
-    def out_of(self, headers: RawHeaders) -> RawHeaders:
-        """The headers without them: their names cut out, the rest byte for byte; a header that listed nothing else goes
-        as a whole. What stands in for those that were there comes last. The same object where none was there."""
-        values = tuple([value for name, value in headers if len(name) == _LENGTH and name.lower() == _RAW_HEADER])
+    def out_of(self, values: BetaValues) -> BetaValues:
+        """The values without them: their names cut out, the rest byte for byte; one that listed nothing else goes as a
+        whole. What stands in for those that were there comes last. The same object where none was there."""
         if not values:
-            return headers
-        try:
-            left = self._known[values]
-        except KeyError:
+            return values
+        left = self._known.get(values)
+        if left is None:
             left = self._left(values)
             if len(self._known) < _KNOWN_LIMIT and sum(map(len, values)) <= _LONGEST_KNOWN:
                 self._known[values] = left
-        if left is None:
-            return headers
-        remaining: list[Header] = []
-        position = 0
-        for header in headers:
-            name = header[0]
-            if len(name) == _LENGTH and name.lower() == _RAW_HEADER:
-                value = left.values[position]
-                position += 1
-                if value is not None:
-                    remaining.append((name, value))
-            else:
-                remaining.append(header)
-        if left.instead:
-            remaining.append((_RAW_HEADER, left.instead))
-        return tuple(remaining)
+        return values if left == values else left
 
-    def _left(self, values: Sequence[bytes]) -> _Left | None:
-        """None: all of it."""
+    def _left(self, values: BetaValues) -> BetaValues:
         listed = [[(part, part.strip(b" \t")) for part in value.split(b",")] for value in values]
         gone = [name for parts in listed for _, name in parts if name in self._betas]
         if not gone:
-            return None
+            return values
         kept = [self._without(value, parts) for value, parts in zip(values, listed, strict=True)]
         present = {name for parts in listed for _, name in parts if name not in self._betas}
         new = dict.fromkeys(one for name in gone for one in self._instead.get(name, ()) if one not in present)
-        return _Left(kept, b",".join(new))
+        if new:
+            kept.append(b",".join(new))
+        return tuple([value for value in kept if value is not None])
 
     def _without(self, value: bytes, parts: Sequence[tuple[bytes, bytes]]) -> bytes | None:
         kept = [(part, name) for part, name in parts if name not in self._betas]

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 import msgspec
@@ -24,6 +24,7 @@ _INSTEAD: Final = [
     (b"\\u%c%c" % (first, second), b"\\u0%c" % second) for first in b"dD" for second in b"89abcdefABCDEF"
 ]
 _DELIMITERS: Final = " \t\n\r,}"
+_place = Place._make
 _members_of = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 
 
@@ -44,12 +45,21 @@ def _is_utf8(body: bytes) -> bool:
 class Members:
     """The top-level members of a body, by name, and where each lies in it."""
 
-    __slots__ = ("_places", "_text", "_values", "body")
+    __slots__ = ("_ends", "_places", "_text", "_values", "body")
 
-    def __init__(self, body: bytes, values: dict[str, msgspec.Raw], places: list[Place] | None) -> None:
+    def __init__(
+        self,
+        body: bytes,
+        values: dict[str, msgspec.Raw],
+        *,
+        places: list[Place] | None = None,
+        ends: Sequence[int] = (),
+    ) -> None:
+        """`ends`: where each value ends, in a body without anything between its members, in place of `places`."""
         self.body = body
         self._values = values
         self._places = places
+        self._ends = ends
         self._text: str | None = None
 
     def __contains__(self, name: str) -> bool:
@@ -63,7 +73,7 @@ class Members:
     def places(self) -> list[Place]:
         """Every member in order, one that stands twice too."""
         if self._places is None:
-            self._places = _compact_places(self._values)
+            self._places = _places(self._values, self._ends)
         return self._places
 
     @property
@@ -178,7 +188,7 @@ class Members:
             places.append(place)
             whole = self._values.get(name) if gone == begins else None
             values[name] = whole if whole is not None else msgspec.Raw(kept[place.value : place.end])
-        return Members(kept, values, places)
+        return Members(kept, values, places=places)
 
 
 def scan(body: bytes) -> Members:
@@ -186,15 +196,17 @@ def scan(body: bytes) -> Members:
     values = _values_of(body)
     if len(values) > MAX_MEMBERS:
         raise _too_many()
-    # What the members take at the least: braces, and for each a quoted key, a colon, the value and a comma. Only a
-    # body without a duplicate, an escaped key or white space is that short, so equality proves there is none.
-    shortest = 1
+    # Where the members end if nothing stands between them. Only a body without a duplicate, an escaped key or white
+    # space is that short, so its last byte is where they say if they are right.
+    ends: list[int] = []
+    end = 0
     for name, value in values.items():
-        shortest += (len(name) if name.isascii() else len(name.encode())) + 4 + len(memoryview(value))
-    if shortest == len(body):
-        return Members(body, values, None)
+        end += (len(name) if name.isascii() else len(name.encode())) + 4 + len(value)  # quotes, colon; brace or comma
+        ends.append(end)
+    if end + 1 == len(body):
+        return Members(body, values, ends=ends)
     try:
-        return Members(body, values, _walked(body, values))
+        return Members(body, values, places=_walked(body, values))
     except RecursionError:
         raise too_deep() from None
 
@@ -225,14 +237,13 @@ def _values_of(body: bytes) -> dict[str, msgspec.Raw]:
         raise errors.invalid_request(f"the request body is not valid JSON: {error}", reason="BodyNotJSON") from None
 
 
-def _compact_places(values: dict[str, msgspec.Raw]) -> list[Place]:
+def _places(values: Iterable[str], ends: Iterable[int]) -> list[Place]:
+    """Of members with nothing between them."""
     places: list[Place] = []
-    position = 1
-    for name, raw in values.items():
-        value = position + (len(name) if name.isascii() else len(name.encode())) + 3
-        end = value + len(memoryview(raw))
-        places.append(Place(name, position, value, end))
-        position = end + 1
+    key = 1
+    for name, end in zip(values, ends, strict=True):
+        places.append(_place((name, key, key + (len(name) if name.isascii() else len(name.encode())) + 3, end)))
+        key = end + 1
     return places
 
 

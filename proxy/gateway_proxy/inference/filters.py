@@ -13,6 +13,7 @@ from typing import Final
 
 from gateway_config.contract import RequestFilter
 from gateway_proxy.inference import betas, containers
+from gateway_proxy.inference.betas import BetaValues
 from gateway_proxy.inference.body import Members, too_deep
 from gateway_proxy.inference.containers import PARTS_LIMIT, ROUNDS, too_many_parts
 from gateway_proxy.inference.cutting import Span, cut_elements, cut_members, elements, joined, members, scan_value
@@ -26,8 +27,6 @@ _MODELS_LIMIT: Final = 1024
 _ESCAPED_NAME: Final = re.compile(rb"\\u00(?:[46][1-9a-fA-F]|[57][0-9aA]|5[fF]|3[0-9]|2[dD])")
 """The escape of a letter, a digit, `_` or `-`. Nothing that writes JSON for others makes one."""
 _BACKSLASH: Final = 0x5C
-
-Header = tuple[bytes, bytes]
 
 
 class Filters:
@@ -87,7 +86,7 @@ class Cut:
                 self._members.add(name)
         self._anywhere = [_Anywhere(name, frozenset(inner)) for name, inner in everywhere.items()]
 
-    def apply(self, request: Members, headers: Sequence[Header]) -> tuple[Members, Sequence[Header]]:
+    def apply(self, request: Members, named: BetaValues) -> tuple[Members, BetaValues]:
         """The request without all that. Raises GatewayError (400) for one that is nested too deeply, or in too many
         parts."""
         try:
@@ -96,9 +95,7 @@ class Cut:
             raise too_deep() from None
         if spans:
             request = request.without(joined(spans))
-        if self._betas:
-            headers = self._unwanted.out_of(headers)
-        return request, headers
+        return request, self._unwanted.out_of(named) if self._betas else named
 
     def _spans(self, request: Members) -> list[Span]:
         spans: list[Span] = []

@@ -16,6 +16,7 @@ from gateway_proxy.identity.principal import Principal
 from gateway_proxy.inference import safeguards, tags
 from gateway_proxy.inference.attempts import Answer, Decision
 from gateway_proxy.inference.body import scan
+from gateway_proxy.inference.calls import call_of
 from gateway_proxy.inference.headers import passed_headers
 from gateway_proxy.inference.intake import Intake
 from gateway_proxy.inference.relay import EventRelay, RawRelay
@@ -142,7 +143,6 @@ class _Run:
                 safeguards.refuse(members, headers)
             if configuration.billing_group_tag is not None:
                 self._billing = tags.billing(members, configuration.billing_group_tag, principal.caller)
-                members, request.raw_headers = tags.without_tags(members, request.raw_headers)
             if policy.rate_limits is not None:
                 self._admission = inference.rate_limiter.admit(
                     principal,
@@ -153,21 +153,21 @@ class _Run:
                     now=monotonic(),
                 )
             self._allowed = allowed
-            stream = self._stream = members.stream
+            self._stream = members.stream
             if configuration.admin_groups and headers.get(DEBUG_HEADER) == "1":
                 self._tells_upstream = live.is_admin(principal)
             if len(allowed.routes) > 1:
                 self._decision = Decision()
-            self._answer = await inference.router.answer(
-                allowed,
+            call = call_of(
                 request,
                 members,
                 principal=principal,
                 model=model,
-                stream=stream,
-                metered=self._metered,
-                decision=self._decision,
+                canonical=allowed.id,
+                counts=not self._metered,
+                keeps_tags=configuration.billing_group_tag is None,
             )
+            self._answer = await inference.router.answer(allowed, request, call, decision=self._decision)
             if not self._replied():
                 await self._relayed()
             if self._counting is not None:

@@ -8,11 +8,9 @@ from typing import Final
 
 from gateway_proxy import errors
 from gateway_proxy.client_request import ClientRequest
-from gateway_proxy.identity.principal import Principal
 from gateway_proxy.inference import bad_answers, sse
 from gateway_proxy.inference.affinity import affinity_key, in_order
 from gateway_proxy.inference.attempts import COOLING_DOWN, FULL, Answer, Decision, Failures
-from gateway_proxy.inference.body import Members
 from gateway_proxy.policy.effective import AllowedModel, Route
 from gateway_proxy.providers.client import Call
 from gateway_proxy.upstream.errors import (
@@ -39,7 +37,6 @@ _LOG_SECONDS: Final = 10.0
 _REFUSED: Final = frozenset({401, 403})
 _UNTIL_REPAIRED: Final = frozenset({"401", "403", RefusedAddressError.reason, CredentialError.reason})
 """Failures that last until an administrator acts."""
-_NAMES_NO_HEADER: Final = ("keep-alive", "close")
 
 
 class Router:
@@ -57,33 +54,17 @@ class Router:
         self,
         allowed: AllowedModel,
         request: ClientRequest,
-        members: Members,
+        call: Call,
         *,
-        principal: Principal,
-        model: str,
-        stream: bool,
-        metered: bool,
         decision: Decision | None,
     ) -> Answer:
-        """The answer to relay: status and, for a stream, its first byte are there. `model` is as the client wrote it;
-        `decision`, for a model with several routes, is told what happens. Requests that are not metered tell little of
-        an upstream's health, and are never the trial of one.
+        """The answer to relay: status and, for a stream, its first byte are there. `decision`, for a model with several
+        routes, is told what happens. Requests for a number of tokens tell little of an upstream's health, and are never
+        the trial of one.
 
         Raises GatewayError when every upstream failed without an answer fit for the client.
         """
-        call = Call(
-            target=_target(request),
-            headers=_end_to_end(request),
-            members=members,
-            principal=principal,
-            model=model,
-            canonical=allowed.id,
-            # A number of tokens comes whole, whatever the request says.
-            stream=stream and metered,
-            counts=not metered,
-            accept_encoding=request.headers.get("Accept-Encoding"),
-            request_id=request.request_id,
-        )
+        principal, metered = call.principal, not call.counts
         queue: Sequence[Route] = allowed.routes
         later: list[Route] = []
         if decision is not None:
@@ -162,9 +143,7 @@ class Router:
         """Raises UpstreamError, and GatewayError for a request that cannot be made fit for this upstream."""
         cut = route.client.filters.of(call.canonical)
         if cut is not None:
-            members, headers = cut.apply(call.members, call.headers)
-            if members is not call.members or headers is not call.headers:
-                call = call._replace(members=members, headers=headers)
+            call = call.cut(*cut.apply(call.members, call.betas))
         occupancy = route.standing.binding.occupancy
         occupancy.open += 1
         try:
@@ -313,25 +292,6 @@ def _tell_recovered(route: Route) -> None:
 def _head_of(error: bytes) -> ResponseHead:
     """The head that an error would have come with, had the upstream known it before it began a stream."""
     return ResponseHead.answered(errors.status_of_envelope(error))
-
-
-def _target(request: ClientRequest) -> bytes:
-    """Path and query for the upstream, as the client sent them."""
-    if not request.query:
-        return request.path.encode()
-    if not request.query.isascii():
-        raise errors.invalid_request("the query string holds characters that must be percent-encoded")
-    return f"{request.path}?{request.query}".encode()
-
-
-def _end_to_end(request: ClientRequest) -> Sequence[tuple[bytes, bytes]]:
-    """The client's headers without those that a `Connection` names as meant for this hop (RFC 9110, 7.6.1)."""
-    connection = request.headers.getall("Connection", ())
-    if not connection or (len(connection) == 1 and connection[0].lower() in _NAMES_NO_HEADER):
-        return request.raw_headers
-    words = ",".join(connection).split(",")
-    named = {word.strip().lower().encode("utf-8", "surrogateescape") for word in words}
-    return [header for header in request.raw_headers if header[0].lower() not in named]
 
 
 def _status_label(status: int) -> str:

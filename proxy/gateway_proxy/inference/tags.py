@@ -10,7 +10,7 @@ import msgspec
 
 from gateway_config.callers import Caller
 from gateway_proxy.inference import betas
-from gateway_proxy.inference.betas import RawHeaders
+from gateway_proxy.inference.betas import BetaValues
 from gateway_proxy.inference.body import Members
 from gateway_proxy.inference.cutting import cut_members
 
@@ -44,8 +44,8 @@ def billing(members: Members, tag: str, caller: Caller | None) -> Billing | None
     return Billing(group if caller is not None and group in caller.groups else None)
 
 
-def without_tags(members: Members, headers: RawHeaders) -> tuple[Members, RawHeaders]:
+def without_tags(members: Members, values: BetaValues) -> tuple[Members, BetaValues]:
     """The request without `tags` and their beta, everything else byte for byte."""
     if MEMBER in members:
         members = members.without(cut_members(members.places, (MEMBER,)))
-    return members, _UNWANTED.out_of(headers)
+    return members, _UNWANTED.out_of(values)

@@ -6,6 +6,7 @@ from typing import ClassVar, Final
 from gateway_config.contract import FederatedCredential, Upstream
 from gateway_proxy.credentials.federated import federated_token
 from gateway_proxy.credentials.renewing import Renewing
+from gateway_proxy.inference.betas import BetaValues
 from gateway_proxy.outbound.client import Outbound
 from gateway_proxy.providers.client import Call
 from gateway_proxy.providers.messages_api import FixedLine, HeaderChoice, MessagesAPIUpstream
@@ -13,8 +14,6 @@ from gateway_proxy.upstream.pool import Pool
 
 OAUTH_BETA: Final = b"oauth-2025-04-20"
 """The capability without which the Anthropic API takes no OAuth token."""
-
-_BETA: Final = b"anthropic-beta: "
 
 
 class AnthropicUpstream(MessagesAPIUpstream):
@@ -39,23 +38,20 @@ class AnthropicUpstream(MessagesAPIUpstream):
             credential = FixedLine(upstream, scheme, values[0])
         super().__init__(upstream, pool, credential)
 
+    def betas(self, call: Call) -> BetaValues:
+        """With the capability of the gateway's own token behind the client's, unless it is among them."""
+        values = call.betas
+        if not self._oauth or call.principal.passthrough_authorization is not None:
+            return values
+        if not values:
+            return (OAUTH_BETA,)
+        if any(name.strip() == OAUTH_BETA for value in values for name in value.split(b",")):
+            return values
+        return (*values[:-1], values[-1] + b"," + OAUTH_BETA if values[-1] else OAUTH_BETA)
+
     def authorization(self, call: Call, model: str, lines: list[bytes], body: bytes) -> bytes | None:
         own = call.principal.passthrough_authorization
         if own is not None:
             return b"authorization: " + own.encode("utf-8", "surrogateescape")
         line: bytes | None = self.credential.current
-        if line is not None and self._oauth:
-            _add_oauth_beta(lines)
         return line
-
-
-def _add_oauth_beta(lines: list[bytes]) -> None:
-    """Names the capability behind the client's own, unless it is among them."""
-    present = [number for number, line in enumerate(lines) if line.startswith(_BETA)]
-    if not present:
-        lines.append(_BETA + OAUTH_BETA)
-        return
-    named = [value.strip() for number in present for value in lines[number][len(_BETA) :].split(b",")]
-    if OAUTH_BETA not in named:
-        last = present[-1]
-        lines[last] += (b"," if len(lines[last]) > len(_BETA) else b"") + OAUTH_BETA

@@ -7,7 +7,7 @@ from urllib.parse import quote, unquote_to_bytes
 
 from gateway_config.contract import Upstream
 from gateway_proxy.credentials.renewing import Renewing
-from gateway_proxy.credentials.sigv4 import FrozenAWS, signed_headers
+from gateway_proxy.credentials.sigv4 import FrozenAWS, Signer
 from gateway_proxy.providers.client import Call
 from gateway_proxy.providers.cloud_errors import told
 from gateway_proxy.providers.cloud_messages_api import CloudMessagesAPIUpstream
@@ -40,7 +40,7 @@ _PLAIN: Final = re.compile(rb"(?:[A-Za-z0-9._~-]+=[A-Za-z0-9._~-]*)(?:&[A-Za-z0-
 class AWSUpstream(CloudMessagesAPIUpstream):
     """One binding. `choice` leaves behind what the gateway sends itself."""
 
-    __slots__ = ("_base_url", "_own", "_own_lines", "_region")
+    __slots__ = ("_base_url", "_own", "_own_lines", "_region", "_signer")
 
     service: ClassVar[str]
     """The name that signatures are for."""
@@ -58,6 +58,7 @@ class AWSUpstream(CloudMessagesAPIUpstream):
         super().__init__(upstream, pool, credential)
         self._base_url = upstream.base_url.rstrip("/")
         self._region = upstream.region
+        self._signer: Signer | None = None
         self._own = (_JSON, *own)
         self._own_lines = [name + b": " + value for name, value in self._own]
 
@@ -77,16 +78,12 @@ class AWSUpstream(CloudMessagesAPIUpstream):
         current = self.credential.current
         if not isinstance(current, FrozenAWS):
             return current
-        added = signed_headers(
-            current,
-            method="POST",
-            url=self._base_url + self.target(call, model).decode(),
-            headers=self._own,
-            body=body,
-            region=self._region,
-            service=self.service,
-        )
-        return b"\r\n".join([name + b": " + value for name, value in added])
+        signer = self._signer
+        if signer is None or signer.keys is not current:
+            signer = self._signer = Signer(
+                current, self._base_url, self._own, region=self._region, service=self.service
+            )
+        return signer.lines(self.target(call, model), body)
 
     def fails_over(self, call: Call, head: ResponseHead, body: bytes | None) -> bool:
         return super().fails_over(call, head, body) or (

@@ -16,6 +16,7 @@ from gateway_proxy import errors
 from gateway_proxy.credentials.renewing import Renewing
 from gateway_proxy.credentials.sigv4 import FrozenAWS
 from gateway_proxy.inference import failure_answers
+from gateway_proxy.inference.betas import BetaValues
 from gateway_proxy.providers import bedrock_body
 from gateway_proxy.providers.aws import AWSUpstream
 from gateway_proxy.providers.bedrock_stream import BedrockStream
@@ -61,9 +62,8 @@ class BedrockUpstream(AWSUpstream):
     __slots__ = ("_clock", "_targets", "_uncounted")
 
     # Betas go into the body; the types are what InvokeModel takes and gives.
-    choice: ClassVar[HeaderChoice] = HeaderChoice(
-        b"anthropic-workspace-id", b"anthropic-beta", b"accept", b"content-type"
-    )
+    choice: ClassVar[HeaderChoice] = HeaderChoice(b"anthropic-workspace-id", b"accept", b"content-type")
+    packs = False
     service = "bedrock"
 
     def __init__(
@@ -81,11 +81,6 @@ class BedrockUpstream(AWSUpstream):
         self._uncounted: dict[str, float] = {}
         """Upstream's id of a model → when its tokens may be asked for again."""
 
-    def send(self, call: Call, model: str) -> Awaitable[Exchange]:
-        if not call.stream:
-            call = call._replace(accept_encoding=None)
-        return super().send(call, model)
-
     def target(self, call: Call, model: str) -> bytes:
         """Ids keep their colons, as Anthropic's clients send them; AWS's own escape them where tokens are counted."""
         how = "count-tokens" if call.counts else "invoke-with-response-stream" if call.stream else "invoke"
@@ -97,7 +92,10 @@ class BedrockUpstream(AWSUpstream):
 
     def body(self, call: Call, model: str) -> bytes:
         edited = bedrock_body.counted if call.counts else bedrock_body.invoked
-        return edited(call.members, call.headers)
+        return edited(call.members, call.betas)
+
+    def betas(self, call: Call) -> BetaValues:
+        return ()
 
     def counts(self, model: str) -> bool:
         until = self._uncounted.get(model)

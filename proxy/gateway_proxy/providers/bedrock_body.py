@@ -10,7 +10,7 @@ from typing import Final
 import msgspec
 
 from gateway_proxy.inference import tags
-from gateway_proxy.inference.betas import RawHeaders
+from gateway_proxy.inference.betas import BetaValues
 from gateway_proxy.inference.body import Members
 from gateway_proxy.providers.cloud_messages_api import PROFILE_MEMBER, profile
 
@@ -20,7 +20,6 @@ COUNTED_BETAS: Final = frozenset({"claude-code-20250219", "context-management-20
 
 _VERSION_MEMBER: Final = "anthropic_version"
 _BETA_MEMBER: Final = "anthropic_beta"
-_BETA_HEADER: Final = b"anthropic-beta"
 _LONGEST_EMPTY: Final = 64
 _LONGEST_KNOWN: Final = 2048
 _LONGEST_LIST: Final = 64 * 1024
@@ -40,11 +39,11 @@ class _Thinking(msgspec.Struct):
 _thinking_of = msgspec.json.Decoder(_Thinking).decode
 
 
-def invoked(members: Members, headers: RawHeaders) -> bytes:
+def invoked(members: Members, values: BetaValues) -> bytes:
     """The body of InvokeModel. Betas of the body come first, then those of the headers."""
     changes = _elsewhere(members)
     added = _added(members)
-    named = _named(headers)
+    named = _named(values)
     if _BETA_MEMBER not in members:
         if named:
             added.append((_BETA_MEMBER, _encode(named)))
@@ -55,12 +54,12 @@ def invoked(members: Members, headers: RawHeaders) -> bytes:
     return members.edited(changes, added)
 
 
-def counted(members: Members, headers: RawHeaders) -> bytes:
+def counted(members: Members, values: BetaValues) -> bytes:
     """The body of CountTokens, around what InvokeModel would get: with betas of the headers alone, no empty `tools`,
     and the `max_tokens` that an InvokeModel must have and a count need not."""
     changes = _elsewhere(members)
     added = _added(members)
-    betas = [name for name in _named(headers) if name in COUNTED_BETAS]
+    betas = [name for name in _named(values) if name in COUNTED_BETAS]
     if _BETA_MEMBER in members:
         changes[_BETA_MEMBER] = _encode(betas) if betas else None
     elif betas:
@@ -98,10 +97,8 @@ def _listed(members: Members) -> list[str] | None:
         return None
 
 
-def _named(headers: RawHeaders) -> list[str]:
+def _named(values: BetaValues) -> list[str]:
     """The betas of the headers."""
-    length = len(_BETA_HEADER)
-    values = [value for name, value in headers if len(name) == length and name.lower() == _BETA_HEADER]
     if not values:
         return []
     listed = values[0] if len(values) == 1 else b",".join(values)

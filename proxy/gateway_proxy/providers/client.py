@@ -1,14 +1,14 @@
 """What the relay needs of any upstream, whoever provides it."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Sequence
 from typing import Any, ClassVar, Final, NamedTuple
 from urllib.parse import urlsplit
 
 from gateway_config.contract import Timeouts, Upstream
 from gateway_proxy.credentials.renewing import Renewing
 from gateway_proxy.identity.principal import Principal
-from gateway_proxy.inference.betas import RawHeaders
+from gateway_proxy.inference.betas import BetaValues
 from gateway_proxy.inference.body import Members
 from gateway_proxy.inference.filters import Filters
 from gateway_proxy.providers import told_errors
@@ -24,8 +24,10 @@ class Call(NamedTuple):
 
     target: bytes
     """Path and query as the client sent them."""
-    headers: RawHeaders
+    headers: Sequence[tuple[bytes, bytes]]
     """The client's that are meant for the end of the way: without line ends in values."""
+    betas: BetaValues
+    """What goes on of those headers that are `anthropic-beta`."""
     members: Members
     principal: Principal
     model: str
@@ -37,6 +39,12 @@ class Call(NamedTuple):
     """Whether it asks for a number of tokens and not for an answer."""
     accept_encoding: str | None
     request_id: str
+
+    def cut(self, members: Members, betas: BetaValues) -> "Call":
+        """The same with less in it."""
+        if members is self.members and betas is self.betas:
+            return self
+        return self._replace(members=members, betas=betas)
 
 
 class UpstreamClient(ABC):

@@ -8,6 +8,7 @@ from urllib.parse import quote
 from gateway_config.contract import Upstream
 from gateway_proxy.credentials.renewing import Renewing
 from gateway_proxy.identity.principal import Principal
+from gateway_proxy.inference.betas import BetaValues
 from gateway_proxy.providers.client import Call, UpstreamClient
 from gateway_proxy.upstream.errors import CredentialError
 from gateway_proxy.upstream.exchange import Exchange
@@ -15,6 +16,7 @@ from gateway_proxy.upstream.pool import Pool
 
 _PASSED: Final = frozenset({b"content-type", b"accept", b"user-agent", b"x-app"})
 _PASSED_PREFIXES: Final = (b"anthropic-", b"x-stainless-")
+BETA: Final = b"anthropic-beta: "
 _DECISIONS_LIMIT: Final = 1024
 _TARGETS_LIMIT: Final = 64
 
@@ -29,9 +31,10 @@ class HeaderChoice(dict[bytes, bytes]):
     """Header name as written → its `name: ` for the upstream, empty when it stays behind. Bounded."""
 
     def __init__(self, *withheld: bytes) -> None:
-        """`withheld`: names in lower case that stay behind although their like passes."""
+        """`withheld`: names in lower case that stay behind although their like passes. So do betas, which a request
+        has apart."""
         super().__init__()
-        self._withheld = frozenset(withheld)
+        self._withheld = frozenset((b"anthropic-beta", *withheld))
 
     def __missing__(self, name: bytes) -> bytes:
         lower = name.lower()
@@ -59,12 +62,15 @@ class FixedLine:
 
 
 class MessagesAPIUpstream(UpstreamClient):
-    """One binding. What a provider may change: `choice`, `prefix`, `body`, `lines`, `authorization`."""
+    """One binding. What a provider may change: `choice`, `prefix`, `body`, `lines`, `betas`,
+    `authorization`, `packs`."""
 
     __slots__ = ("_forwards_identity", "_prefixes", "credential")
 
     choice: ClassVar[HeaderChoice] = HeaderChoice()
     """Which headers of the client go on."""
+    packs: ClassVar[bool] = True
+    """Whether it may send an answer compressed."""
 
     def __init__(self, upstream: Upstream, pool: Pool, credential: FixedLine | Renewing[Any]) -> None:
         """A credential whose value is no header line is for an `authorization` of the provider's own."""
@@ -96,7 +102,12 @@ class MessagesAPIUpstream(UpstreamClient):
         """Header lines without their ends, in a list that is the caller's."""
         choice = self.choice
         lines = [before + value for name, value in call.headers if (before := choice[name])]
+        lines += [BETA + value for value in self.betas(call)]
         return [*lines, *identity_lines(call.principal)] if self._forwards_identity else lines
+
+    def betas(self, call: Call) -> BetaValues:
+        """What headers list them."""
+        return call.betas
 
     def authorization(self, call: Call, model: str, lines: list[bytes], body: bytes) -> bytes | None:
         """The header line that proves who asks, or several with line ends between them; `lines` and `body` are what it
@@ -123,7 +134,7 @@ class MessagesAPIUpstream(UpstreamClient):
     def _exchange(
         self, call: Call, model: str, authorization: bytes, lines: list[bytes], body: bytes
     ) -> Awaitable[Exchange]:
-        packed = _takes_packed(call)
+        packed = self.packs and _takes_packed(call)
         head = _head(self.prefix(call, model), authorization, lines, body, packed=packed)
         return self.pool.exchange(head, body, timeouts=self.timeouts, packed=packed)
 

@@ -9,6 +9,7 @@ import msgspec
 from gateway_config.contract import Upstream
 from gateway_proxy.credentials.renewing import Renewing
 from gateway_proxy.inference import tags
+from gateway_proxy.inference.betas import BetaValues
 from gateway_proxy.providers.client import Call
 from gateway_proxy.providers.cloud_messages_api import PROFILE_MEMBER, CloudMessagesAPIUpstream, profile
 from gateway_proxy.upstream.pool import Pool
@@ -18,7 +19,6 @@ VERSION: Final = b'"vertex-2023-10-16"'
 """What the model's address wants in the body, as Google's and Anthropic's documentation have it; a client may name a
 later one."""
 
-_BETA: Final = b"anthropic-beta: "
 _TAGS_BETA: Final = tags.BETA.encode()
 _VERSION_ADDED: Final = ((VERSION_MEMBER, VERSION),)
 _COUNTER: Final = b"count-tokens:rawPredict"
@@ -47,18 +47,9 @@ class VertexAIUpstream(CloudMessagesAPIUpstream):
             changes[PROFILE_MEMBER] = None
         return members.edited(changes, () if VERSION_MEMBER in members else _VERSION_ADDED)
 
-    def lines(self, call: Call) -> list[bytes]:
-        lines = super().lines(call)
-        given = [line for line in lines if line[:16] == _BETA]
-        if not given:
-            return lines
-        first = lines.index(given[0])
-        joined = _joined(given[0][16:] if len(given) == 1 else b",".join([line[16:] for line in given]))
-        if len(given) > 1 or not joined:
-            lines = [line for line in lines if line[:16] != _BETA]
-            return [*lines, _BETA + joined] if joined else lines
-        lines[first] = _BETA + joined
-        return lines
+    def betas(self, call: Call) -> BetaValues:
+        """In one header."""
+        return _joined(call.betas) if call.betas else ()
 
 
 @lru_cache(maxsize=256)
@@ -68,7 +59,8 @@ def _method(model: str, *, stream: bool) -> bytes:
 
 
 @lru_cache(maxsize=256)
-def _joined(betas: bytes) -> bytes:
+def _joined(values: BetaValues) -> BetaValues:
     """The names as one header has them, without the one that is the gateway's."""
-    names = [name.strip() for name in betas.split(b",")]
-    return b",".join([name for name in names if name and name != _TAGS_BETA])
+    names = [name.strip() for value in values for name in value.split(b",")]
+    joined = b",".join([name for name in names if name and name != _TAGS_BETA])
+    return (joined,) if joined else ()

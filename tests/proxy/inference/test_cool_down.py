@@ -15,6 +15,7 @@ from gateway_proxy.errors import GatewayError
 from gateway_proxy.identity.principal import Principal
 from gateway_proxy.inference.attempts import Answer, Decision
 from gateway_proxy.inference.body import scan
+from gateway_proxy.inference.calls import call_of
 from gateway_proxy.inference.filters import Filters
 from gateway_proxy.inference.routing import Router
 from gateway_proxy.inference.standing import Binding
@@ -89,10 +90,16 @@ class World:
         )
         decision = Decision()
         members = scan(b'{"model":"m","stream":false,"max_tokens":1}')
-        answer = await self.router.answer(
-            self.allowed, request, members,
-            principal=principal, model=MODEL, stream=False, metered=metered, decision=decision,
-        )  # fmt: skip
+        call = call_of(
+            request,
+            members,
+            principal=principal,
+            model=MODEL,
+            canonical=MODEL,
+            counts=not metered,
+            keeps_tags=True,
+        )
+        answer = await self.router.answer(self.allowed, request, call, decision=decision)
         answer.close()
         return answer, decision
 
