@@ -4,13 +4,13 @@ Most of a stream is `content_block_delta`: of those only the length of the text 
 the estimate that an aborted stream is billed by. Every other event that says `"usage"` is parsed.
 """
 
-import zlib
 from typing import Annotated, Any, Final
 
 import msgspec
 import orjson
 
 from gateway_proxy.spend.usage import MAX_COUNT, Usage, count, estimated_tokens, split_cache_creation, usage_of
+from gateway_proxy.upstream.unpacking import TooLongError, inflated
 
 __all__ = ["StreamMeter", "Usage", "meter_json", "meter_json_at_once"]
 
@@ -208,7 +208,7 @@ def meter_json_at_once(body: bytes, content_encoding: str | None) -> Usage | Non
     that one belongs in a thread."""
     try:
         plain = _decoded(body, content_encoding, limit=INLINE_BYTES)
-    except _TooLongError:
+    except TooLongError:
         return None
     return _usage_in(plain, sent=len(body))
 
@@ -218,7 +218,7 @@ def meter_json(body: bytes, content_encoding: str | None) -> Usage:
     answer that was given is never free."""
     try:
         plain = _decoded(body, content_encoding, limit=MAX_INFLATED_BYTES)
-    except _TooLongError:
+    except TooLongError:
         plain = None
     return _usage_in(plain, sent=len(body))
 
@@ -238,22 +238,11 @@ def _usage_in(plain: bytes | None, *, sent: int) -> Usage:
     return usage_of(members)
 
 
-class _TooLongError(Exception):
-    """A body inflates to more than it may here."""
-
-
 def _decoded(body: bytes, content_encoding: str | None, *, limit: int) -> bytes | None:
-    """The body without gzip or deflate; None when it cannot be decoded here. Raises _TooLongError."""
+    """The body without gzip or deflate; None when it cannot be decoded here. Raises TooLongError."""
     encoding = (content_encoding or "identity").strip().lower()
     if encoding == "identity":
         return body
     if encoding not in ("gzip", "x-gzip", "deflate"):
         return None
-    inflater = zlib.decompressobj(wbits=zlib.MAX_WBITS | 32)
-    try:
-        plain = inflater.decompress(body, limit)
-    except zlib.error:
-        return None
-    if inflater.unconsumed_tail:
-        raise _TooLongError
-    return plain if inflater.eof else None
+    return inflated(body, limit=limit)

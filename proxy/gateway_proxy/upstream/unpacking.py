@@ -1,4 +1,4 @@
-"""Answers that come compressed although nobody asked for it."""
+"""Answers that come compressed: unpacked for a client that did not ask for it, or to be looked into."""
 
 import zlib
 from typing import Final
@@ -11,7 +11,18 @@ FREE_BYTES: Final = 1024 * 1024
 """What any gzip may unpack to. Beyond it the ratio counts."""
 RATIO: Final = 200
 """How many times its size a gzip may unpack to: text comes to twenty, what is made to exhaust memory to a thousand."""
+MEMBERS_LIMIT: Final = 1000
+"""Members of one gzip, of which each costs some microseconds whatever is in it."""
+
 _GZIP_WINDOW: Final = zlib.MAX_WBITS | 16
+_ANY_WINDOW: Final = zlib.MAX_WBITS | 32
+_GZIP_MAGIC: Final = b"\x1f\x8b"
+_SLICE: Final = 16 * 1024
+"""What is behind a member's end is copied for the next one."""
+
+
+class TooLongError(Exception):
+    """What is packed is longer than it may be."""
 
 
 def unpack(exchange: Exchange, head: ResponseHead) -> Exchange:
@@ -63,3 +74,29 @@ class Gunzip:
         if self._begun:
             self.error = ProtocolError("a gzip that ends in the middle")
         return b""
+
+
+def inflated(packed: bytes, *, limit: int) -> bytes | None:
+    """A whole gzip, however many members it has (RFC 1952, 2.2), or zlib stream; None for one that is broken or ends in
+    the middle. What follows the last member is no part of it. Raises TooLongError beyond `limit` bytes."""
+    view = memoryview(packed)
+    parts: list[bytes] = []
+    position = 0
+    for _ in range(MEMBERS_LIMIT):
+        member = zlib.decompressobj(_ANY_WINDOW)
+        while not member.eof:
+            piece = view[position : position + _SLICE]
+            if not piece:
+                return None
+            try:
+                part = member.decompress(piece, limit + 1)
+            except zlib.error:
+                return None
+            limit -= len(part)
+            if limit < 0:
+                raise TooLongError
+            parts.append(part)
+            position += len(piece) - len(member.unused_data)
+        if packed[position : position + 2] != _GZIP_MAGIC:
+            return b"".join(parts)
+    raise TooLongError

@@ -28,6 +28,9 @@ COUNTED = message({"input_tokens": 12, "output_tokens": 34})
         (gzip.compress(COUNTED), "gzip"),
         (gzip.compress(COUNTED), " GZIP "),
         (zlib.compress(COUNTED), "deflate"),
+        (gzip.compress(COUNTED[:20]) + gzip.compress(b"") + gzip.compress(COUNTED[20:]), "gzip"),
+        (b"".join(gzip.compress(COUNTED[at : at + 1]) for at in range(len(COUNTED))), "gzip"),
+        (gzip.compress(COUNTED) + b"\0" * 512, "gzip"),
     ],
 )
 def test_a_counted_answer(body: bytes, encoding: str | None) -> None:
@@ -61,12 +64,17 @@ def test_an_unreadable_encoding_is_estimated() -> None:
     assert meter_json(b"x" * 400, "br") == Usage(output_tokens=100, estimated=True)
     assert meter_json(b"x" * 400, "gzip") == Usage(output_tokens=100, estimated=True)
     assert meter_json(gzip.compress(COUNTED)[:-4], "gzip").estimated
+    assert meter_json(gzip.compress(COUNTED[:20]) + gzip.compress(COUNTED[20:])[:-4], "gzip").estimated
 
 
 def test_a_body_that_inflates_without_end() -> None:
     bomb = gzip.compress(b"0" * (128 * 1024 * 1024), compresslevel=9)
     assert meter_json_at_once(bomb, "gzip") is None
     assert meter_json(bomb, "gzip").estimated
+    parts = gzip.compress(b"0" * INLINE_BYTES) * 33
+    assert meter_json_at_once(parts, "gzip") is None
+    assert meter_json(parts, "gzip").estimated
+    assert meter_json(gzip.compress(b"") * 100_000, "gzip").estimated
 
 
 @pytest.mark.parametrize("encoding", ["gzip", "deflate"])
