@@ -9,34 +9,13 @@ from tests.standins import messages
 from tests.standins.anthropic_upstream import AnthropicUpstream
 from tests.standins.gateway import Gateway, eventually
 from tests.standins.manifests import Manifest, binding, cloud_binding, secret
-from tests.standins.token_endpoints.anthropic import AnthropicTokens, Rule
-from tests.standins.token_endpoints.server import Asked, Reply, Service, TokenServer
+from tests.standins.token_endpoints.anthropic import AnthropicTokens, FederatedMessages, Rule
+from tests.standins.token_endpoints.server import TokenServer
 
 BODY = b'{"model":"claude-sonnet-5-5","max_tokens":9,"messages":[]}'
 STREAMED = BODY.replace(b'"max_tokens"', b'"stream":true,"max_tokens"')
 ORGANIZATION, RULE, ACCOUNT = "6f1d1b7a-2a0e-4b0a-9c67-1f63d3f7f001", "fdrl_01", "svac_01"
 TOKEN = "eyJhbGciOiJSUzI1NiJ9.pod-token-canary.c2ln"
-
-
-class Messages(Service):
-    """The API itself, for whoever has a token of the exchange."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.token = "sk-ant-oat01-federated-canary-1"
-
-    def serves(self, host: str, path: str) -> bool:
-        return host == "api.anthropic.com" and path == "/v1/messages"
-
-    def answer(self, asked: Asked) -> Reply:
-        if asked.header("authorization") != f"Bearer {self.token}" or asked.header("x-api-key") is not None:
-            error = {"type": "authentication_error", "message": "invalid bearer token"}
-            return 401, {"type": "error", "error": error}
-        if "oauth-2025-04-20" not in (asked.header("anthropic-beta") or "").split(","):
-            asked.problems.append("no beta of OAuth")
-        if asked.json().get("stream"):
-            return 200, b"".join(messages.events()), {"content-type": "text/event-stream"}
-        return 200, messages.message()
 
 
 @pytest.fixture
@@ -53,8 +32,8 @@ def exchange(tokens: TokenServer) -> Iterator[AnthropicTokens]:
 
 
 @pytest.fixture
-def api(tokens: TokenServer) -> Iterator[Messages]:
-    service = tokens.add(Messages())
+def api(tokens: TokenServer) -> Iterator[FederatedMessages]:
+    service = tokens.add(FederatedMessages())
     yield service
     assert service.problems == []
 
@@ -75,7 +54,7 @@ def manifests(tokens: TokenServer, **other: object) -> list[Manifest]:
     return behind(tokens, cloud_binding("anthropic", "Anthropic", anthropic=room, **other))
 
 
-def test_one_exchange_serves_all_requests(gateway: Gateway, exchange: AnthropicTokens, api: Messages) -> None:
+def test_one_exchange_serves_all_requests(gateway: Gateway, exchange: AnthropicTokens, api: FederatedMessages) -> None:
     assert gateway.messages(BODY).status == 200
     streamed = gateway.messages(STREAMED, headers=[("anthropic-beta", "context-management-2025-06-27")])
     assert streamed.body == b"".join(messages.events())
@@ -88,7 +67,7 @@ def test_one_exchange_serves_all_requests(gateway: Gateway, exchange: AnthropicT
 
 
 def test_another_configuration_of_the_binding_lets_no_request_wait(
-    gateway: Gateway, tokens: TokenServer, exchange: AnthropicTokens, api: Messages
+    gateway: Gateway, tokens: TokenServer, exchange: AnthropicTokens, api: FederatedMessages
 ) -> None:
     assert gateway.messages(BODY).status == 200
     exchange.open.clear()
@@ -101,7 +80,7 @@ def test_another_configuration_of_the_binding_lets_no_request_wait(
 
 
 def test_while_exchanges_are_refused_the_token_from_before_serves_on(
-    gateway: Gateway, exchange: AnthropicTokens, api: Messages, tokens: TokenServer
+    gateway: Gateway, exchange: AnthropicTokens, api: FederatedMessages, tokens: TokenServer
 ) -> None:
     assert gateway.messages(BODY).status == 200
     exchange.rules.clear()
@@ -114,7 +93,7 @@ def test_while_exchanges_are_refused_the_token_from_before_serves_on(
 
 
 def test_without_any_token_another_upstream_answers(
-    own_gateway: Gateway, tokens: TokenServer, exchange: AnthropicTokens, api: Messages
+    own_gateway: Gateway, tokens: TokenServer, exchange: AnthropicTokens, api: FederatedMessages
 ) -> None:
     with AnthropicUpstream() as second:
         plain = [binding("second", second.url, priority=-1), secret()]

@@ -1,10 +1,13 @@
-"""The token endpoint of the Anthropic API, where workload identities are federated."""
+"""The token endpoint of the Anthropic API, where workload identities are federated, and the API for those who were."""
 
 from dataclasses import dataclass
 
+from tests.standins import messages
 from tests.standins.token_endpoints.server import Asked, Reply, Service
 
 BETAS = {"oauth-2025-04-20", "oidc-federation-2026-04-01"}
+TOKEN = "sk-ant-oat01-federated-canary-{}"
+"""What is handed out, by its number."""
 _GRANT = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 
 
@@ -45,5 +48,27 @@ class AnthropicTokens(Service):
         if form.get("workspace_id") != rule.workspace:
             return 403, {"error": "access_denied", "error_description": "Not of this workspace."}
         self.issued += 1
-        token = f"sk-ant-oat01-federated-canary-{self.issued}"
-        return 200, {"access_token": token, "expires_in": int(self.seconds), "token_type": "Bearer"}
+        return 200, {"access_token": TOKEN.format(self.issued), "expires_in": int(self.seconds), "token_type": "Bearer"}
+
+
+class FederatedMessages(Service):
+    """The API itself, for whoever has a token of the exchange."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.token = TOKEN.format(1)
+
+    def serves(self, host: str, path: str) -> bool:
+        return host == "api.anthropic.com" and path.startswith("/v1/messages")
+
+    def answer(self, asked: Asked) -> Reply:
+        if asked.header("authorization") != f"Bearer {self.token}" or asked.header("x-api-key") is not None:
+            error = {"type": "authentication_error", "message": "invalid bearer token"}
+            return 401, {"type": "error", "error": error}
+        if "oauth-2025-04-20" not in (asked.header("anthropic-beta") or "").split(","):
+            asked.problems.append("no beta of OAuth")
+        if asked.path.endswith("/count_tokens"):
+            return 200, {"input_tokens": 8}
+        if asked.json().get("stream"):
+            return 200, b"".join(messages.events()), {"content-type": "text/event-stream"}
+        return 200, messages.message()

@@ -94,7 +94,8 @@ S = TypeVar("S", bound=Service)
 class TokenServer:
     """The proxy and the plain server in one; on a thread, so that blocking and asynchronous tests use it alike."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, host: str = "127.0.0.1") -> None:
+        self.host = host
         self.services: list[Service] = []
         self.connects: list[str] = []
         """Authorities that were asked for as of a forward proxy."""
@@ -104,7 +105,7 @@ class TokenServer:
         self._authority = trustme.CA()
         self.ca_pem = self._authority.cert_pem.bytes().decode()
         self._contexts: dict[str, ssl.SSLContext] = {}
-        self._server = _Server(("127.0.0.1", 0), _Handler)
+        self._server = _Server((host, 0), _Handler)
         self._server.tokens = self
         self.port: int = self._server.server_address[1]
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True)
@@ -112,7 +113,7 @@ class TokenServer:
     @property
     def url(self) -> str:
         """Of the plain server."""
-        return f"http://127.0.0.1:{self.port}"
+        return f"http://{self.host}:{self.port}"
 
     @property
     def egress(self) -> Egress:
