@@ -84,6 +84,24 @@ def test_where_there_is_no_claude_that_is_said_unless_somebody_else_answers(
     assert outcome(provider, region, baseURL="https://relay.corp.example")[1] == ()
 
 
+@pytest.mark.parametrize(
+    ("provider", "region", "partition", "told"),
+    [
+        ("Bedrock", "us-gov-west-1", "aws", "take a role of aws-us-gov"),
+        ("Bedrock", "us-east-1", "aws-us-gov", "take a role of aws,"),
+        ("ClaudePlatformAWS", "eu-west-1", "aws-eusc", "take a role of aws,"),
+        ("Bedrock", "us-gov-east-1", "aws-us-gov", ""),
+        ("Bedrock", "eusc-de-east-1", "aws-eusc", ""),
+        ("ClaudePlatformAWS", "us-east-1", "aws", ""),
+    ],
+)
+def test_a_role_is_assumed_in_its_own_partition_alone(provider: str, region: str, partition: str, told: str) -> None:
+    findings = outcome(provider, region, roleARN=f"arn:{partition}:iam::123456789012:role/claude")[1]
+    assert [(finding.reason, told in finding.message) for finding in findings] == (
+        [("RoleOfAnotherPartition", True)] if told else []
+    )
+
+
 @pytest.fixture(scope="module")
 def session() -> Session:
     session = Session()

@@ -77,6 +77,8 @@ class Reason(Choice):
     """A warning: no region that is known has the words of this one."""
     REGION_NOT_OFFERED = "RegionNotOffered"
     """A warning: the provider serves no Claude in this partition of its cloud."""
+    ROLE_OF_ANOTHER_PARTITION = "RoleOfAnotherPartition"
+    """A warning: the role's ARN is of another partition of AWS than the region, where it cannot be assumed."""
     EXPOSURE_UNAVAILABLE = "ExposureUnavailable"
     """The cluster does not have the kind of object that `exposure.type` asks for."""
     NAME_TAKEN = "NameTaken"

@@ -7,7 +7,15 @@ from gateway_operator.api.v1alpha1.conditions import Reason
 from gateway_operator.api.v1alpha1.providers import Bedrock
 from gateway_operator.compiler.catalogue import BuiltinModel, bedrock_regions
 from gateway_operator.compiler.providers.aws import signing_credential
-from gateway_operator.compiler.providers.regions import AWS_REGIONS, CHINA, COMMERCIAL, Remark, misspelt, partition
+from gateway_operator.compiler.providers.regions import (
+    AWS_REGIONS,
+    CHINA,
+    COMMERCIAL,
+    Remark,
+    misspelt,
+    partition,
+    role_elsewhere,
+)
 from gateway_operator.compiler.providers.room import Keyring, Place, Room
 
 _GLOBAL: Final = "global"
@@ -48,7 +56,7 @@ def upstream_id(builtin: BuiltinModel, provider: str, place: Place) -> str:
 def region_remark(member: Bedrock) -> Remark | None:
     if partition(member.region) == CHINA and not member.base_url:
         return Remark(Reason.REGION_NOT_OFFERED, _NOT_IN_CHINA)
-    return misspelt(member.region, AWS_REGIONS, "AWS")
+    return misspelt(member.region, AWS_REGIONS, "AWS") or role_elsewhere(member.region, member.role_arn)
 
 
 ROOM: Final[Room[Bedrock]] = Room(

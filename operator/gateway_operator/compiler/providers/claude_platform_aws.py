@@ -6,7 +6,14 @@ from gateway_config.contract import Credential
 from gateway_operator.api.v1alpha1.conditions import Reason
 from gateway_operator.api.v1alpha1.providers import ClaudePlatformAWS
 from gateway_operator.compiler.providers.aws import signing_credential
-from gateway_operator.compiler.providers.regions import AWS_REGIONS, COMMERCIAL, Remark, misspelt, partition
+from gateway_operator.compiler.providers.regions import (
+    AWS_REGIONS,
+    COMMERCIAL,
+    Remark,
+    misspelt,
+    partition,
+    role_elsewhere,
+)
 from gateway_operator.compiler.providers.room import Keyring, Place, Room
 
 _COMMERCIAL_ALONE: Final = "Claude Platform on AWS is offered in commercial regions alone: take one of these"
@@ -33,7 +40,7 @@ def credential(member: ClaudePlatformAWS, keyring: Keyring) -> Credential:
 def region_remark(member: ClaudePlatformAWS) -> Remark | None:
     if partition(member.region) != COMMERCIAL and not member.base_url:
         return Remark(Reason.REGION_NOT_OFFERED, _COMMERCIAL_ALONE)
-    return misspelt(member.region, AWS_REGIONS, "AWS")
+    return misspelt(member.region, AWS_REGIONS, "AWS") or role_elsewhere(member.region, member.role_arn)
 
 
 ROOM: Final[Room[ClaudePlatformAWS]] = Room(

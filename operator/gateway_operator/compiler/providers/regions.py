@@ -81,5 +81,15 @@ def misspelt(region: str, known: Sequence[str], cloud: str) -> Remark | None:
     return Remark(Reason.REGION_UNKNOWN, message)
 
 
+def role_elsewhere(region: str, role_arn: str) -> Remark | None:
+    """A remark where a role's ARN is of another partition than the region whose STS is asked for it: identities end
+    where their partition does (AWS whitepaper, "AWS Fault Isolation Boundaries", Partitions)."""
+    theirs, ours = role_arn.split(":")[1] if role_arn else "", partition(region).name
+    if theirs in ("", ours):
+        return None
+    message = f'roleARN is of the partition {theirs}, and "{region}" of {ours}, where that role cannot be assumed'
+    return Remark(Reason.ROLE_OF_ANOTHER_PARTITION, f"{message}: take a role of {ours}, or another region")
+
+
 def _words(region: str) -> str:
     return _NUMBER.sub("#", region)
