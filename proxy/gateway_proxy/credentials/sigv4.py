@@ -39,7 +39,7 @@ def preload() -> None:
 class Signer:
     """Signs POST requests to one service in one region, with one set of keys."""
 
-    __slots__ = ("_base_url", "_day", "_headers", "_key", "_region", "_service", "_shapes", "keys")
+    __slots__ = ("_base_url", "_day", "_headers", "_keyed", "_region", "_service", "_shapes", "keys")
 
     def __init__(
         self, keys: FrozenAWS, base_url: str, headers: Iterable[tuple[bytes, bytes]], *, region: str, service: str
@@ -53,7 +53,8 @@ class Signer:
         self._service = service
         self._shapes: dict[bytes, _Shape] = {}
         self._day = ""
-        self._key = b""
+        self._keyed = hmac.new(b"", digestmod="sha256")
+        """With the key of that day."""
 
     def lines(self, target: bytes, body: bytes) -> bytes:
         """The header lines, with line ends between them, to add to a request with exactly this path and query behind
@@ -66,15 +67,16 @@ class Signer:
         moment = _moment(int(time.time()))
         day = moment[:8]
         if day != self._day:
-            self._day, self._key = day, self._key_of(day)
+            self._day, self._keyed = day, hmac.new(self._key_of(day), digestmod="sha256")
         checksum = sha256(body).hexdigest()
         canonical = f"{shape.start}{checksum}{shape.middle}{moment}{shape.rest}{checksum}"
         scope = f"{day}/{self._region}/{self._service}/aws4_request"
         text = f"AWS4-HMAC-SHA256\n{moment}\n{scope}\n{sha256(canonical.encode()).hexdigest()}"
-        signature = hmac.digest(self._key, text.encode(), "sha256").hex()
+        signature = self._keyed.copy()
+        signature.update(text.encode())
         return (
             f"authorization: AWS4-HMAC-SHA256 Credential={self.keys.access_key_id}/{scope}, "
-            f"SignedHeaders={shape.names}, Signature={signature}\r\n"
+            f"SignedHeaders={shape.names}, Signature={signature.hexdigest()}\r\n"
             f"x-amz-date: {moment}\r\n{shape.token}x-amz-content-sha256: {checksum}"
         ).encode()
 

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
 import msgspec
@@ -24,7 +24,6 @@ _INSTEAD: Final = [
     (b"\\u%c%c" % (first, second), b"\\u0%c" % second) for first in b"dD" for second in b"89abcdefABCDEF"
 ]
 _DELIMITERS: Final = " \t\n\r,}"
-_place = Place._make
 _members_of = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 
 
@@ -73,7 +72,7 @@ class Members:
     def places(self) -> list[Place]:
         """Every member in order, one that stands twice too."""
         if self._places is None:
-            self._places = _places(self._values, self._ends)
+            self._places = [Place._make(each) for each in _compact(self._values, self._ends)]
         return self._places
 
     @property
@@ -127,7 +126,8 @@ class Members:
         kept: int | None = None  # where the last member that stays ends
         cut: int | None = None  # where the first of those to be cut begins that stand before this one
         end = 0
-        for name, key, value, end in self.places:
+        places = self._places
+        for name, key, value, end in places if places is not None else _compact(self._values, self._ends):
             change = changes.get(name, b"")
             if change is None:
                 cut = key if cut is None else cut
@@ -237,14 +237,12 @@ def _values_of(body: bytes) -> dict[str, msgspec.Raw]:
         raise errors.invalid_request(f"the request body is not valid JSON: {error}", reason="BodyNotJSON") from None
 
 
-def _places(values: Iterable[str], ends: Iterable[int]) -> list[Place]:
-    """Of members with nothing between them."""
-    places: list[Place] = []
+def _compact(values: Iterable[str], ends: Iterable[int]) -> Iterator[tuple[str, int, int, int]]:
+    """What places hold, of members with nothing between them."""
     key = 1
     for name, end in zip(values, ends, strict=True):
-        places.append(_place((name, key, key + (len(name) if name.isascii() else len(name.encode())) + 3, end)))
+        yield name, key, key + (len(name) if name.isascii() else len(name.encode())) + 3, end
         key = end + 1
-    return places
 
 
 def _walked(body: bytes, values: dict[str, msgspec.Raw]) -> list[Place]:

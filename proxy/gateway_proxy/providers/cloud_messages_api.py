@@ -48,8 +48,12 @@ class CloudMessagesAPIUpstream(MessagesAPIUpstream):
     def send(self, call: Call, model: str) -> Awaitable[Exchange]:
         return self._watched(call, super().send(call, model))
 
-    async def _watched(self, call: Call, sent: Awaitable[Exchange]) -> Exchange:
-        """Also where no stream was asked for: one may come all the same."""
+    def _watched(self, call: Call, sent: Awaitable[Exchange]) -> Awaitable[Exchange]:
+        """The exchange, whose stream's errors are told as answers are. Also where no stream was asked for: one may come
+        all the same."""
+        return self._told(call, sent)
+
+    async def _told(self, call: Call, sent: Awaitable[Exchange]) -> Exchange:
         exchange = await sent
         head = exchange.head
         if head is not None and head.status == 200 and sse.is_events(head):
