@@ -67,6 +67,23 @@ ANY: dict[str, Row] = {
     "200 with a page and no type": Row([framing.whole(200, PAGE)], *ALL_FAILED, "BadAnswer"),
     "200 with another type": Row([page(200, "text/plain")], *ALL_FAILED, "BadAnswer"),
     "200 with a JSON array": Row([framing.whole(200, b"[1]", JSON)], *ALL_FAILED, "BadAnswer"),
+    "200 with another object": Row([framing.whole(200, b'{"status":"ok"}', JSON)], *ALL_FAILED, "BadAnswer"),
+    "200 with an object of another type": Row(
+        [framing.whole(200, b'{"type":"list","data":[{"type":"message"}]}', JSON)], *ALL_FAILED, "BadAnswer"
+    ),
+    "200 with a message inside": Row(
+        [framing.whole(200, b'{"message":{"type":"message"},"n":[1]}', JSON)], *ALL_FAILED, "BadAnswer"
+    ),
+    "200 with half an object": Row([framing.whole(200, b'{"id":"m","content":[', JSON)], *ALL_FAILED, "BadAnswer"),
+    "200 with a type that is no word": Row(
+        [framing.whole(200, b'{"type":{"type":"message"}}', JSON)], *ALL_FAILED, "BadAnswer"
+    ),
+    "200 with a long object that is no message": Row(
+        [framing.whole(200, b'{"type":"page","text":"' + b"x" * 3_000_000 + b'"}', JSON)], *ALL_FAILED, "BadAnswer"
+    ),
+    "200 with an error behind other members": Row(
+        [framing.whole(200, b'{"error":{"type":"overloaded_error","message":"m"},"type":"error"}', JSON)], *FULL, "5xx"
+    ),
     "200 with an error": Row([framing.whole(200, envelope("overloaded_error"), JSON)], *FULL, "5xx"),
     "204": Row([framing.head(204)], *ALL_FAILED, "BadAnswer"),
     "a redirect": Row([framing.whole(302, b"", [("location", "https://login.example/")])], *ALL_FAILED, "BadAnswer"),
@@ -223,6 +240,48 @@ def test_an_error_in_gzip_is_read(gateway: Gateway, upstream: AnthropicUpstream,
     upstream.script(framing.whole(400, data, [*JSON, ("content-encoding", "gzip")]))
     answer = gateway.messages(BODY, headers=[("accept-encoding", asked)])
     assert (answer.status, answer.error) == (400, ("invalid_request_error", "in words"))
+
+
+ZIPPED = {
+    "an object that is no message": (gzip.compress(b'{"status":"ok"}'), ALL_FAILED),
+    "a message in other bytes": (gzip.compress(b'{"data":{"type":"message"}}'), ALL_FAILED),
+    "a page": (gzip.compress(PAGE), ALL_FAILED),
+    "an error": (gzip.compress(envelope("overloaded_error")), FULL),
+    "an error in members": (gzip.compress(b"") + gzip.compress(envelope("overloaded_error")), FULL),
+    "nothing": (gzip.compress(b""), ALL_FAILED),
+    "no gzip": (MESSAGE, ALL_FAILED),
+}
+
+
+@pytest.mark.parametrize(("data", "told"), ZIPPED.values(), ids=ZIPPED.keys())
+def test_what_a_client_takes_in_gzip_is_looked_into(
+    gateway: Gateway, upstream: AnthropicUpstream, data: bytes, told: tuple[int, str, str]
+) -> None:
+    upstream.script(packed(data))
+    answer = gateway.messages(BODY, headers=[("accept-encoding", "gzip")])
+    assert (answer.status, answer.error[0]) == told[:2]
+    assert told[2] in answer.error[1] or answer.error[1] == "in words"
+    assert answer.header("content-encoding") is None
+
+
+@pytest.mark.parametrize("asked", ["identity", "gzip"])
+@pytest.mark.parametrize(
+    "message",
+    [
+        b'{ "usage": {"output_tokens": 37}, "content": [], "ty\\u0070e": "message" }',
+        b'{"usage":{"output_tokens":37},"content":[{"text":"' + b"x" * 600_000 + b'"}],"type":"message"}',
+        b'{"usage":{"output_tokens":37},"content":[{"text":"' + b"x" * 3_000_000 + b'"}],"type":"message"}',
+    ],
+    ids=["short", "long", "longer"],
+)
+def test_a_message_with_its_members_in_another_order_is_one(
+    gateway: Gateway, upstream: AnthropicUpstream, asked: str, message: bytes
+) -> None:
+    upstream.script(packed(gzip.compress(message)) if asked == "gzip" else framing.whole(200, message, JSON))
+    answer = gateway.messages(BODY, headers=[("accept-encoding", asked)])
+    assert answer.status == 200
+    assert (gzip.decompress(answer.body) if asked == "gzip" else answer.body) == message
+    assert gateway.audit_of(answer)["tokens"]["output"] == 37
 
 
 def test_a_gzip_bomb_inside_a_stream_ends_in_band(gateway: Gateway, upstream: AnthropicUpstream) -> None:

@@ -39,7 +39,9 @@ def two_callers(gateway: Gateway, upstream: AnthropicUpstream) -> Gateway:
 
     def echo(request: Received) -> Script:
         said = [name for name in (ALICE, BOB) if mark(name) in request.body]
-        return [framing.json_answer({"echo": [mark(name).decode() for name in said], "pad": "x" * 300})]
+        return [
+            framing.json_answer({"type": "message", "echo": [mark(name).decode() for name in said], "pad": "x" * 300})
+        ]
 
     upstream.respond = echo
     return gateway

@@ -29,7 +29,7 @@ def test_a_client_connection_serves_many_requests(gateway: Gateway) -> None:
 
 def test_pipelined_requests_are_answered_in_their_order(gateway: Gateway, upstream: AnthropicUpstream) -> None:
     bodies = [b'{"model":"claude-sonnet-5-5","n":%d}' % number for number in range(5)]
-    upstream.respond = lambda request: [framing.json_answer({"n": request.json()["n"]})]
+    upstream.respond = lambda request: [framing.json_answer({"type": "message", "n": request.json()["n"]})]
     with connect(gateway.port) as client:
         client.send(b"".join(request_bytes("POST", "/v1/messages", gateway.headers(), body) for body in bodies))
         assert [client.response().json()["n"] for _ in bodies] == [0, 1, 2, 3, 4]
@@ -105,7 +105,9 @@ def test_slow_readers_do_not_hold_the_others_back(gateway: Gateway, upstream: An
 
 
 def test_a_hundred_callers_get_their_own_answers(gateway: Gateway, upstream: AnthropicUpstream) -> None:
-    upstream.respond = lambda request: [framing.json_answer({"echo": request.json()["n"], "pad": "x" * 5000})]
+    upstream.respond = lambda request: [
+        framing.json_answer({"type": "message", "echo": request.json()["n"], "pad": "x" * 5000})
+    ]
 
     def ask(number: int) -> bool:
         with connect(gateway.port) as client:

@@ -121,7 +121,7 @@ def test_a_slow_client_gets_the_rest_of_its_answers(own_gateway: Gateway, upstre
     """More than the kernel takes at once: the end of it lies in the gateway when its request is done. What the client
     sent behind it may go unanswered, but no answer is cut."""
     count, size = 12, 900_000
-    upstream.respond = lambda request: [framing.json_answer({"pad": "x" * size})]
+    upstream.respond = lambda request: [framing.json_answer({"type": "message", "pad": "x" * size})]
     own_gateway.load(smallest(upstream.url, drain="60s"))
     own_gateway.start(*QUICK)
     client = Connection(own_gateway.port)

@@ -100,12 +100,12 @@ KEPT_BACK = [
 
 
 def test_an_upstream_s_headers_on_a_json_answer(gateway: Gateway, upstream: AnthropicUpstream) -> None:
-    upstream.script(framing.whole(200, b"{}", [*ANSWERED, *KEPT_BACK]))
+    upstream.script(framing.whole(200, b'{"type":"message"}', [*ANSWERED, *KEPT_BACK]))
     answer = gateway.messages(BODY)
     for name, value in ANSWERED:
         assert answer.all(name) == [value]
     assert_nothing_leaked({name.lower(): value for name, value in answer.headers})
-    assert answer.header("content-length") == "2"
+    assert answer.header("content-length") == "18"
 
 
 def test_an_upstream_s_headers_on_a_stream(gateway: Gateway, upstream: AnthropicUpstream) -> None:

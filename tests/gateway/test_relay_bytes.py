@@ -57,7 +57,7 @@ def test_only_the_model_s_value_is_replaced(gateway: Gateway, upstream: Anthropi
 
 
 def test_a_json_answer_comes_back_byte_for_byte(gateway: Gateway, upstream: AnthropicUpstream) -> None:
-    body = b'{ "usage" : {"input_tokens":0, "x":1.0, "cache_creation":{"ephemeral_5m_input_tokens":3}},\n "new":[] }'
+    body = b'{ "usage" : {"input_tokens":0, "x":1.0, "y":{"z":3}},\n "new":[],"type":"message"}'
     upstream.script(framing.whole(200, body, [("content-type", "application/json")]))
     answer = gateway.messages(b'{"model":"claude-sonnet-5-5"}')
     assert (answer.status, answer.body) == (200, body)

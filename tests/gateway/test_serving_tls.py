@@ -136,7 +136,7 @@ def test_a_drain_ends_in_order(
     gateway = own_gateway
     start(gateway, upstream, authority, tmp_path / "tls", "--drain-accept", "0.5")
     size = 3_000_000
-    upstream.respond = lambda request: [framing.json_answer({"pad": "x" * size})]
+    upstream.respond = lambda request: [framing.json_answer({"type": "message", "pad": "x" * size})]
     slow = gateway.begin(BODY)
     gateway.wait_for_audit(1)
     idle = Connection(gateway.port, tls=gateway.tls)

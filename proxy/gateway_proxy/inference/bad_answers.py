@@ -3,23 +3,40 @@
 Whoever gets one fails over. Only the beginning of what an upstream says is looked at, and how it names it.
 """
 
+import re
 from typing import Final
 
-import orjson
+import msgspec
 
 from gateway_proxy import errors
 from gateway_proxy.inference import sse
 from gateway_proxy.inference.attempts import Answer
-from gateway_proxy.upstream.errors import BadAnswerError
+from gateway_proxy.upstream.errors import BadAnswerError, ProtocolError
 from gateway_proxy.upstream.head import ResponseHead
+from gateway_proxy.upstream.unpacking import TooLongError, beginning, inflated, is_packed
 
 LEAST_BYTES: Final = 1024
 """What of an answer that is no stream must come in the time that its upstream may be silent."""
 LONG_EVENT: Final = 64 * 1024
 """Bytes of a first event that is not waited for to its end."""
 
-_START_BYTES: Final = 256
-_ERROR: Final = b'"error"'
+INFLATED_BYTES: Final = 512 * 1024
+"""Of an answer in gzip, at the most, where its beginning does not say what it is."""
+
+_START_BYTES: Final = 512
+_PACKED_START_BYTES: Final = 4096
+_LEADING_TYPE: Final = re.compile(
+    rb"""\{(?:[ \t\r\n]*"(?!type")[^"\\]*"[ \t\r\n]*:[ \t\r\n]*(?:"[^"\\]*"|[-+.\w]+)[ \t\r\n]*,)*"""
+    rb"""[ \t\r\n]*"type"[ \t\r\n]*:[ \t\r\n]*"([a-z_]*)\""""
+)
+"""The type of an object where only plain values stand before it, as in every answer of the Messages API."""
+
+
+class _Typed(msgspec.Struct):
+    type: str = ""
+
+
+_typed = msgspec.json.Decoder(_Typed).decode
 
 
 def says_something(held: bytes) -> bool:
@@ -37,8 +54,9 @@ def check_events(held: bytes) -> None:
         raise BadAnswerError("an event stream of comments alone")
 
 
-def checked(answer: Answer) -> Answer:
-    """An answer that is no stream. Raises BadAnswerError."""
+def checked(answer: Answer, *, counts: bool) -> Answer:
+    """An answer that is no stream: a message, or a number of tokens. Of one that is too long to be held only the
+    beginning is looked at. Raises BadAnswerError and ProtocolError."""
     head = answer.head
     if head.status >= 400:
         return answer
@@ -49,21 +67,46 @@ def checked(answer: Answer) -> Answer:
         raise BadAnswerError("a page in the place of an answer")
     if b"json" not in content_type:
         raise BadAnswerError("an answer that says it is no JSON")
-    start = (answer.body if answer.body is not None else answer.exchange.held())[:_START_BYTES].lstrip(b" \t\r\n")
+    packed = is_packed(head)
+    payload = answer.body if answer.body is not None else answer.exchange.held()
+    start = (beginning(payload, _PACKED_START_BYTES) if packed else payload[:_START_BYTES]).lstrip(b" \t\r\n")
     if not start:
         raise BadAnswerError("an empty answer")
-    if head.get(b"content-encoding") not in (None, b"identity"):
-        return answer
     if not start.startswith(b"{"):
         raise BadAnswerError("an answer that is no JSON object")
-    if _ERROR in start and answer.body is not None and _is_error(answer.body):
-        answer.head = ResponseHead.answered(errors.status_of_envelope(answer.body))
+    leading = _LEADING_TYPE.match(start)
+    kind = leading[1] if leading is not None else None
+    if kind == b"message":
+        return answer
+    body = _whole(answer, packed=packed)
+    if kind is None:
+        if body is None:
+            return answer
+        kind = _type_of(body)
+    if kind == b"error" and body is not None:
+        answer.head, answer.body = ResponseHead.answered(errors.status_of_envelope(body)), body
+    elif kind != b"message" and not counts:
+        raise BadAnswerError("a JSON object that is no message")
     return answer
 
 
-def _is_error(body: bytes) -> bool:
+def _whole(answer: Answer, *, packed: bool) -> bytes | None:
+    """The plain body; None for one that is too long to be looked into here."""
+    body = answer.body
+    if body is None or not packed:
+        return body
     try:
-        value = orjson.loads(body)
-    except ValueError:
-        return False
-    return isinstance(value, dict) and value.get("type") == "error"
+        plain = inflated(body, limit=INFLATED_BYTES)
+    except TooLongError:
+        return None
+    if plain is None:
+        raise ProtocolError("a gzip that cannot be unpacked")
+    return plain
+
+
+def _type_of(body: bytes) -> bytes:
+    """That of the object; empty where it has none, or is none."""
+    try:
+        return _typed(body).type.encode()
+    except (ValueError, RecursionError):
+        return b""

@@ -146,15 +146,18 @@ class Router:
             call = call.cut(*cut.apply(call.members, call.betas))
         occupancy = route.standing.binding.occupancy
         occupancy.open += 1
+        exchange: Exchange | None = None
         try:
             exchange = await route.client.send(call, route.model)
             answer = _ready(route, exchange, stream=call.stream) or await self._prepared(route, exchange, call)
             if call.counts and answer.body is not None and answer.head.status < 400:
                 answer.head, answer.body = route.client.translated(call, answer.head, answer.body)
                 answer.told = True
-            return answer if answer.events else bad_answers.checked(answer)
+            return answer if answer.events else bad_answers.checked(answer, counts=call.counts)
         except BaseException:
             occupancy.open -= 1
+            if exchange is not None:
+                exchange.abort()
             raise
 
     def _failed(

@@ -25,14 +25,24 @@ class TooLongError(Exception):
     """What is packed is longer than it may be."""
 
 
-def unpack(exchange: Exchange, head: ResponseHead) -> Exchange:
-    """The exchange, which unpacks its payload where that is gzip. Raises BadAnswerError for another compression."""
+def is_packed(head: ResponseHead) -> bool:
+    """Whether the payload is gzip. Raises BadAnswerError for another compression: no other is ever asked for."""
     encoding = (head.get(b"content-encoding") or b"identity").strip().lower()
     if encoding in (b"identity", b""):
-        return exchange
+        return False
     if encoding not in (b"gzip", b"x-gzip"):
-        exchange.abort()
         raise BadAnswerError("an answer in a compression that was not asked for")
+    return True
+
+
+def unpack(exchange: Exchange, head: ResponseHead) -> Exchange:
+    """The exchange, which unpacks its payload where that is gzip. Raises BadAnswerError for another compression."""
+    try:
+        if not is_packed(head):
+            return exchange
+    except BadAnswerError:
+        exchange.abort()
+        raise
     exchange.decode_with(Gunzip(), head.with_headers((b"content-encoding", None), (b"content-length", None)))
     return exchange
 
@@ -74,6 +84,21 @@ class Gunzip:
         if self._begun:
             self.error = ProtocolError("a gzip that ends in the middle")
         return b""
+
+
+def beginning(packed: bytes, size: int) -> bytes:
+    """What the first `size` bytes of a gzip begin with, as many bytes at the most. Raises ProtocolError."""
+    packed = packed[:size]
+    try:
+        while packed:
+            member = zlib.decompressobj(_GZIP_WINDOW)
+            part = member.decompress(packed, size)
+            if part:
+                return part
+            packed = member.unused_data
+    except zlib.error:
+        raise ProtocolError("a gzip that cannot be unpacked") from None
+    return b""
 
 
 def inflated(packed: bytes, *, limit: int) -> bytes | None:
