@@ -65,7 +65,7 @@ class Client:
         if isinstance(self.says, UpstreamError):
             raise self.says
         head = ResponseHead(self.says, self.headers, content_length=2, chunked=False, keep_alive=True)
-        return SimpleNamespace(head=head, whole=lambda limit: b"{}", abort=lambda: None)
+        return SimpleNamespace(head=head, whole=lambda limit: b'{"type":"message"}', abort=lambda: None)
 
 
 class World:
