@@ -21,9 +21,10 @@ from gateway_config.contract import (
 )
 from gateway_proxy.identity.principal import Principal
 from gateway_proxy.inference.body import scan
-from gateway_proxy.providers import cloud_errors
+from gateway_proxy.providers import cloud_errors, told_errors
 from gateway_proxy.providers.client import Call
 from gateway_proxy.providers.cloud_names import WITHHELD, Names
+from gateway_proxy.providers.told_errors import LINES_A_MINUTE
 from gateway_proxy.upstream.head import ResponseHead
 
 SECRET = Value(name="a", sha256="0" * 64)
@@ -78,6 +79,12 @@ CALL = Call(
     accept_encoding=None,
     request_id="gw-request",
 )
+
+
+@pytest.fixture(autouse=True)
+def lines(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No test writes the lines of another."""
+    monkeypatch.setattr(told_errors, "_lines", told_errors.Lines())
 
 
 def answered(
@@ -302,6 +309,26 @@ def test_the_log_has_the_id_in_the_envelope_and_a_bounded_text(caplog: pytest.Lo
     first, second = caplog.records
     assert len(first.getMessage()) < 8192
     assert second.__dict__["upstream_request_id"] == "req_vrtx_1"
+
+
+def test_errors_in_a_loop_do_not_fill_the_log(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = 1000.0
+    other = Names(upstream("Bedrock", AWSCredential()).model_copy(update={"name": "claude/other"}))
+    monkeypatch.setattr(told_errors, "_lines", told_errors.Lines(lambda: now))
+    with caplog.at_level(logging.INFO):
+        for _ in range(LINES_A_MINUTE + 7):
+            assert answered(BEDROCK, 400, aws("no"))[0] == 400, "the client is told all the same"
+        assert len(caplog.records) == LINES_A_MINUTE
+        for names, status in ((other, 400), (BEDROCK, 500)):
+            answered(names, status, aws("of another upstream, and of the upstream's own"))
+        assert len(caplog.records) == LINES_A_MINUTE + 2
+        now += 120
+        for _ in range(2):
+            answered(BEDROCK, 400, aws("no"))
+    said = [record.__dict__.get("withheld") for record in caplog.records]
+    assert said == [None] * (LINES_A_MINUTE + 2) + [7, None]
 
 
 def test_an_answer_that_is_no_error_stays() -> None:
