@@ -17,14 +17,14 @@ from gateway_proxy.inference.betas import BetaValues
 from gateway_proxy.inference.body import Members, too_deep
 from gateway_proxy.inference.containers import PARTS_LIMIT, ROUNDS, too_many_parts
 from gateway_proxy.inference.cutting import Span, cut_elements, cut_members, elements, joined, members, scan_value
-from gateway_proxy.inference.searching import holds
+from gateway_proxy.inference.searching import holds, matcher
 
 BETAS_MEMBER: Final = "anthropic_beta"
 """Betas that stand in the body, as Bedrock has them."""
 
 _PATH: Final = re.compile(r"(?:(\*\*\.)(?=[^.]+\.))?([A-Za-z0-9_-]+)(?:\.([A-Za-z0-9_-]+))?")
 _MODELS_LIMIT: Final = 1024
-_ESCAPED_NAME: Final = re.compile(rb"\\u00(?:[46][1-9a-fA-F]|[57][0-9aA]|5[fF]|3[0-9]|2[dD])")
+_has_escaped_name: Final = matcher(r"\\u00(?:[46][1-9a-fA-F]|[57][0-9aA]|5[fF]|3[0-9]|2[dD])")
 """The escape of a letter, a digit, `_` or `-`. Nothing that writes JSON for others makes one."""
 _BACKSLASH: Final = 0x5C
 
@@ -181,7 +181,7 @@ class _Anywhere:
 
     def objects(self, body: bytes) -> Iterator[int]:
         """The offsets at which they begin, where the body can have one that holds what is to be cut."""
-        if holds(body, b"\\u00") and _ESCAPED_NAME.search(body):
+        if _has_escaped_name(body):
             for found in self._any_spelling.finditer(body):
                 yield found.end() - 1
         elif any(holds(body, sign) for sign in self._signs):

@@ -1,8 +1,10 @@
-"""Whether a large text holds a word: by the C library, which looks at many bytes at once where `in` looks at one."""
+"""Whether a large text holds something: by libraries that look at many bytes at once, where Python looks at one."""
 
 import ctypes
 from collections.abc import Callable
 from typing import Final
+
+from pydantic_core import SchemaValidator, ValidationError, core_schema
 
 
 def _library_search() -> Callable[[bytes, bytes], int | None] | None:
@@ -25,3 +27,18 @@ def holds(text: bytes, word: bytes) -> bool:
     if _search is None or len(text) < _SHORT:
         return word in text
     return _search(text, word) is not None
+
+
+def matcher(pattern: str) -> Callable[[bytes], bool]:
+    """Whether a text in UTF-8 has a match, as Rust's `regex` knows patterns. Quick where there is none: what has one is
+    made a string besides."""
+    validate = SchemaValidator(core_schema.str_schema(pattern=pattern)).validate_python
+
+    def matches(text: bytes) -> bool:
+        try:
+            validate(text)
+        except ValidationError:
+            return False
+        return True
+
+    return matches

@@ -1,11 +1,13 @@
-"""The C library finds what Python does."""
+"""The libraries find what Python does."""
+
+import re
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway_proxy.inference import searching
-from gateway_proxy.inference.searching import holds
+from gateway_proxy.inference.searching import holds, matcher
 
 texts = st.text(st.sampled_from('ab"\\uü'), max_size=60).map(str.encode)
 words = st.text(st.sampled_from('ab"\\uü'), min_size=1, max_size=4).map(str.encode)
@@ -26,3 +28,9 @@ def test_where_there_is_no_such_library_python_does_it(monkeypatch: pytest.Monke
     monkeypatch.setattr(searching, "_search", None)
     assert holds(b"a word", b"word")
     assert not holds(b"a word", b"sword")
+
+
+@given(texts)
+def test_a_pattern_matches_where_pythons_does(text: bytes) -> None:
+    pattern = r"\\u(?:a|[bu])b"
+    assert matcher(pattern)(text) == (re.search(pattern.encode(), text) is not None)
