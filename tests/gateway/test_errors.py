@@ -1,5 +1,8 @@
 """Errors: an upstream's own go back as they are, ours are in the same envelope (gateway case 10, the status table)."""
 
+import time
+from email.utils import formatdate
+
 import pytest
 from tests.standins import framing
 from tests.standins.anthropic_upstream import AnthropicUpstream, End, Step, usual
@@ -60,6 +63,22 @@ def test_an_upstream_at_capacity_is_529(gateway: Gateway, upstream: AnthropicUps
     assert (answer.status, answer.error[0]) == (529, "overloaded_error")
     assert "db-7" not in answer.error[1]
     assert answer.header("retry-after") == "9"
+
+
+@pytest.mark.parametrize("status", [429, 400, 503], ids=["limit", "request", "capacity"])
+def test_a_retry_after_that_no_client_could_read_stays_behind(
+    gateway: Gateway, upstream: AnthropicUpstream, status: int
+) -> None:
+    def told(value: str) -> str | None:
+        upstream.script(framing.error_answer(status, "api_error", "words", headers=[("retry-after", value)]))
+        return gateway.messages(BODY).header("retry-after")
+
+    now = time.time()
+    for fit in ("0", "17", "0060", "604800", formatdate(now + 90, usegmt=True), formatdate(now - 90, usegmt=True)):
+        assert told(fit) == fit
+    junk = ["", "soon", "-1", "1.5", "1e3", "17, 18", "9" * 7, "9" * 400, "\xb9", "Fri, 31 Dec 9999 23:59:59 GMT"]
+    for value in (*junk, formatdate(now + 90), "Mon, 99 Jan 2040 00:00:00 GMT", "Sunday, 06-Nov-94 08:49:37 GMT"):
+        assert told(value) is None, value
 
 
 ODD: dict[str, list[Step]] = {

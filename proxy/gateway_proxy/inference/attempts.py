@@ -6,6 +6,7 @@ from gateway_proxy.inference import failure_answers
 from gateway_proxy.policy.effective import Route
 from gateway_proxy.upstream.exchange import Exchange
 from gateway_proxy.upstream.head import ResponseHead
+from gateway_proxy.upstream.retry_after import is_fit
 
 COOLING_DOWN: Final = "CoolingDown"
 FULL: Final = "Full"
@@ -96,7 +97,7 @@ class Failures:
             self._capacity = {
                 name: value.decode("latin-1")
                 for name in ("retry-after", "x-should-retry")
-                if (value := answer.head.get(name.encode())) is not None
+                if (value := answer.head.get(name.encode())) is not None and (name != "retry-after" or is_fit(value))
             }
         elif status < 500 or status == 501:
             self._kept[401 if status == 403 else status] = answer

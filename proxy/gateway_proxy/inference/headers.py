@@ -3,7 +3,9 @@
 from typing import Final
 
 from gateway_proxy.upstream.head import ResponseHead
+from gateway_proxy.upstream.retry_after import is_fit
 
+_RETRY_AFTER: Final = b"retry-after"
 _PASSED: Final = frozenset(
     {
         b"cache-control",
@@ -12,7 +14,7 @@ _PASSED: Final = frozenset(
         b"content-type",
         b"date",
         b"request-id",
-        b"retry-after",
+        _RETRY_AFTER,
         b"vary",
         b"x-content-type-options",
         b"x-should-retry",
@@ -39,5 +41,9 @@ _decisions = _Decisions()
 
 
 def passed_headers(head: ResponseHead) -> list[bytes]:
-    """The lines that go on, each with its line end."""
-    return [before + value + b"\r\n" for name, value in head.headers if (before := _decisions[name])]
+    """The lines that go on, each with its line end. A `retry-after` that no client could read is none."""
+    return [
+        before + value + b"\r\n"
+        for name, value in head.headers
+        if (before := _decisions[name]) and (name != _RETRY_AFTER or is_fit(value))
+    ]
