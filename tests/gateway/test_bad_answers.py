@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import pytest
 from tests.standins import framing, messages
-from tests.standins.anthropic_upstream import AnthropicUpstream, End, Step, stream
+from tests.standins.anthropic_upstream import AnthropicUpstream, End, Gate, Step, stream
 from tests.standins.gateway import Gateway
 from tests.standins.manifests import Manifest, binding, secret, serving
 
@@ -202,6 +202,14 @@ def test_with_another_behind_it(
     assert (line["upstream"], list(line.get("passed_over", ()))) == (
         ("claude/second", ["claude/anthropic"]) if row.next else ("claude/anthropic", [])
     )
+
+
+def test_a_long_answer_that_is_none_is_left(gateway: Gateway, upstream: AnthropicUpstream) -> None:
+    """Whoever sends it without an end holds no connection of the gateway's."""
+    head = framing.head(200, [*JSON, ("content-length", "9000000")])
+    upstream.script(head + b'{"type":"page","text":"' + b"x" * 3_000_000, Gate())
+    assert gateway.messages(BODY).status == 502
+    upstream.wait_for(lambda: upstream.last.hung_up_at is not None, what="the gateway leaving")
 
 
 def test_a_page_is_in_the_log_beside_the_request(gateway: Gateway, upstream: AnthropicUpstream) -> None:
