@@ -5,6 +5,8 @@ from typing import Final
 
 from multidict import CIMultiDictProxy
 
+from gateway_proxy.memo import Memo
+
 BetaValues = tuple[bytes, ...]
 """Those headers' values, in their order."""
 
@@ -12,20 +14,10 @@ _HEADER: Final = "anthropic-beta"
 _RAW_HEADER: Final = _HEADER.encode()
 _KNOWN_LIMIT: Final = 32
 _LONGEST_KNOWN: Final = 2048
-_SPELLINGS_LIMIT: Final = 1024
 
 
-class _Spellings(dict[bytes, bool]):
-    """Header name as written → whether it is the one. Bounded."""
-
-    def __missing__(self, name: bytes) -> bool:
-        found = name.lower() == _RAW_HEADER
-        if len(self) < _SPELLINGS_LIMIT and len(name) <= 64:
-            self[name] = found
-        return found
-
-
-_is_beta: Final = _Spellings()
+_is_beta: Final = Memo(lambda name: name.lower() == _RAW_HEADER)
+"""By a header's name as it is written."""
 
 
 def names(headers: CIMultiDictProxy[str]) -> Iterator[str]:

@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from gateway_proxy.memo import Memo
 from gateway_proxy.upstream.head import ResponseHead
 from gateway_proxy.upstream.retry_after import is_fit
 
@@ -23,21 +24,15 @@ _PASSED: Final = frozenset(
 _OPEN_PREFIX: Final = b"anthropic-"
 # The organization's quota and name are the operator's business, not the developer's.
 _KEPT_BACK: Final = (b"anthropic-ratelimit-", b"anthropic-organization-id")
-_DECISIONS_LIMIT: Final = 1024
 
 
-class _Decisions(dict[bytes, bytes]):
-    """Name in lower case → its `name: ` for the client, empty when it stays behind. Bounded."""
-
-    def __missing__(self, name: bytes) -> bytes:
-        passes = name in _PASSED or (name.startswith(_OPEN_PREFIX) and not name.startswith(_KEPT_BACK))
-        decision = name + b": " if passes else b""
-        if len(self) < _DECISIONS_LIMIT and len(name) <= 64:
-            self[name] = decision
-        return decision
+def _decision(name: bytes) -> bytes:
+    """Its `name: ` for the client, empty when it stays behind. `name` is in lower case."""
+    passes = name in _PASSED or (name.startswith(_OPEN_PREFIX) and not name.startswith(_KEPT_BACK))
+    return name + b": " if passes else b""
 
 
-_decisions = _Decisions()
+_decisions: Final = Memo(_decision)
 
 
 def passed_headers(head: ResponseHead) -> list[bytes]:

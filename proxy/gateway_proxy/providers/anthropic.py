@@ -49,7 +49,7 @@ class AnthropicUpstream(MessagesAPIUpstream):
             return values
         return (*values[:-1], values[-1] + b"," + OAUTH_BETA if values[-1] else OAUTH_BETA)
 
-    def authorization(self, call: Call, model: str, lines: list[bytes], body: bytes) -> bytes | None:
+    def authorization(self, call: Call, model: str, body: bytes) -> bytes | None:
         own = call.principal.passthrough_authorization
         if own is not None:
             return b"authorization: " + own.encode("utf-8", "surrogateescape")

@@ -74,7 +74,7 @@ class AWSUpstream(CloudMessagesAPIUpstream):
         lines += self._own_lines
         return lines
 
-    def authorization(self, call: Call, model: str, lines: list[bytes], body: bytes) -> bytes | None:
+    def authorization(self, call: Call, model: str, body: bytes) -> bytes | None:
         current = self.credential.current
         if not isinstance(current, FrozenAWS):
             return current

@@ -12,6 +12,7 @@ from typing import Final
 import msgspec
 
 from gateway_proxy import errors
+from gateway_proxy.memo import Memo
 from gateway_proxy.upstream.decoding import StreamedError
 from gateway_proxy.upstream.errors import ProtocolError, UpstreamError
 from gateway_proxy.upstream.event_stream import FrameReader, HeaderValue, parse_headers
@@ -34,8 +35,6 @@ _UNKNOWN_FAILURE: Final = 500
 _NAME: Final = re.compile(r"[A-Za-z][A-Za-z0-9._-]{0,99}\Z")
 
 _EVENT, _FAILURE, _NOTHING = range(3)
-_KINDS_LIMIT: Final = 64
-_TYPES_LIMIT: Final = 256
 _TYPE_START: Final = b'{"type":"'
 _TYPE: Final = re.compile(rb"[A-Za-z0-9_.-]{1,64}\Z")
 _UNTYPED: Final = b"data: "
@@ -56,31 +55,21 @@ _chunk_of = msgspec.json.Decoder(_Chunk).decode
 _typed = msgspec.json.Decoder(_Typed).decode
 
 
-class _Kinds(dict[bytes, int]):
-    """A frame's headers as they came → what it tells. Bounded. Raises ProtocolError."""
-
-    def __missing__(self, raw: bytes) -> int:
-        headers = parse_headers(raw)
-        if headers.get(":message-type") in ("exception", "error"):
-            return _FAILURE
-        kind = _EVENT if headers.get(":event-type") == "chunk" else _NOTHING
-        if len(self) < _KINDS_LIMIT and len(raw) <= 256:
-            self[raw] = kind
-        return kind
+def _kind(raw: bytes) -> int:
+    """What a frame tells, by its headers as they came. Raises ProtocolError."""
+    headers = parse_headers(raw)
+    if headers.get(":message-type") in ("exception", "error"):
+        return _FAILURE
+    return _EVENT if headers.get(":event-type") == "chunk" else _NOTHING
 
 
-class _Starts(dict[bytes, bytes]):
-    """An event's type → what the event begins with; empty for a type that cannot stand there as it is. Bounded."""
-
-    def __missing__(self, name: bytes) -> bytes:
-        start = b"event: " + name + b"\ndata: " if _TYPE.match(name) else b""
-        if len(self) < _TYPES_LIMIT and len(name) <= 64:
-            self[name] = start
-        return start
+def _start(name: bytes) -> bytes:
+    """What an event of this type begins with; empty for a type that cannot stand there as it is."""
+    return b"event: " + name + b"\ndata: " if _TYPE.match(name) else b""
 
 
-_kinds = _Kinds()
-_starts = _Starts()
+_kinds: Final = Memo(_kind, longest=256)
+_starts: Final = Memo(_start)
 
 
 class BedrockStream:

@@ -9,6 +9,7 @@ from gateway_config.contract import Upstream
 from gateway_proxy.credentials.renewing import Renewing
 from gateway_proxy.identity.principal import Principal
 from gateway_proxy.inference.betas import BetaValues
+from gateway_proxy.memo import Memo
 from gateway_proxy.providers.client import Call, UpstreamClient
 from gateway_proxy.upstream.errors import CredentialError
 from gateway_proxy.upstream.exchange import Exchange
@@ -17,7 +18,6 @@ from gateway_proxy.upstream.pool import Pool
 _PASSED: Final = frozenset({b"content-type", b"accept", b"user-agent", b"x-app"})
 _PASSED_PREFIXES: Final = (b"anthropic-", b"x-stainless-")
 BETA: Final = b"anthropic-beta: "
-_DECISIONS_LIMIT: Final = 1024
 _TARGETS_LIMIT: Final = 64
 
 _VISIBLE: Final = "!\"#$&'()*+,/:;<=>?@[\\]^`{|}"
@@ -27,22 +27,20 @@ _IDENTITY: Final = b"accept-encoding: identity"
 _GZIP: Final = b"accept-encoding: gzip"
 
 
-class HeaderChoice(dict[bytes, bytes]):
-    """Header name as written → its `name: ` for the upstream, empty when it stays behind. Bounded."""
+class HeaderChoice(Memo[bytes]):
+    """Header name as written → its `name: ` for the upstream, empty when it stays behind."""
 
     def __init__(self, *withheld: bytes) -> None:
         """`withheld`: names in lower case that stay behind although their like passes. So do betas, which a request
         has apart."""
-        super().__init__()
-        self._withheld = frozenset((b"anthropic-beta", *withheld))
+        behind = frozenset((b"anthropic-beta", *withheld))
 
-    def __missing__(self, name: bytes) -> bytes:
-        lower = name.lower()
-        passes = lower in _PASSED or lower.startswith(_PASSED_PREFIXES)
-        decision = lower + b": " if passes and lower not in self._withheld else b""
-        if len(self) < _DECISIONS_LIMIT and len(name) <= 64:
-            self[name] = decision
-        return decision
+        def choose(name: bytes) -> bytes:
+            lower = name.lower()
+            passes = lower in _PASSED or lower.startswith(_PASSED_PREFIXES)
+            return lower + b": " if passes and lower not in behind else b""
+
+        super().__init__(choose)
 
 
 class FixedLine:
@@ -62,8 +60,8 @@ class FixedLine:
 
 
 class MessagesAPIUpstream(UpstreamClient):
-    """One binding. What a provider may change: `choice`, `prefix`, `body`, `lines`, `betas`,
-    `authorization`, `packs`."""
+    """One binding. What a provider may change: `choice`, `packs`, `prefix`, `body`, `lines`, `betas` and
+    `authorization`."""
 
     __slots__ = ("_forwards_identity", "_prefixes", "credential")
 
@@ -84,7 +82,7 @@ class MessagesAPIUpstream(UpstreamClient):
     def send(self, call: Call, model: str) -> Awaitable[Exchange]:
         body = self.body(call, model)
         lines = self.lines(call)
-        authorization = self.authorization(call, model, lines, body)
+        authorization = self.authorization(call, model, body)
         if authorization is None:
             return self._send_later(call, model, lines, body)
         return self._exchange(call, model, authorization, lines, body)
@@ -109,9 +107,9 @@ class MessagesAPIUpstream(UpstreamClient):
         """What headers list them."""
         return call.betas
 
-    def authorization(self, call: Call, model: str, lines: list[bytes], body: bytes) -> bytes | None:
-        """The header line that proves who asks, or several with line ends between them; `lines` and `body` are what it
-        is sent with, and it may add to the lines. None, and the lines untouched, while there is no credential."""
+    def authorization(self, call: Call, model: str, body: bytes) -> bytes | None:
+        """The header line that proves who asks, or several with line ends between them; `body` is what is sent with it.
+        None while there is no credential."""
         line: bytes | None = self.credential.current
         return line
 
@@ -126,7 +124,7 @@ class MessagesAPIUpstream(UpstreamClient):
 
     async def _send_later(self, call: Call, model: str, lines: list[bytes], body: bytes) -> Exchange:
         await self.credential.get()
-        authorization = self.authorization(call, model, lines, body)
+        authorization = self.authorization(call, model, body)
         if authorization is None:
             raise CredentialError("the credential ended as it came")
         return await self._exchange(call, model, authorization, lines, body)

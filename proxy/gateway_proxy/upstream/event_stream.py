@@ -10,6 +10,7 @@ from struct import Struct
 from struct import error as StructError  # noqa: N812 - an exception's name
 from typing import Final
 
+from gateway_proxy.memo import Memo
 from gateway_proxy.upstream.errors import ProtocolError
 
 HEADERS_LIMIT: Final = 128 * 1024
@@ -20,7 +21,6 @@ PAYLOAD_LIMIT: Final = 24 * 1024 * 1024
 _PRELUDE: Final = Struct(">III")
 _CHECKSUM: Final = Struct(">I")
 _checksum_at = _CHECKSUM.unpack_from
-_BEGINNINGS_LIMIT: Final = 1024
 _AROUND: Final = _PRELUDE.size + _CHECKSUM.size
 """Bytes of a frame that has neither headers nor payload."""
 
@@ -83,23 +83,18 @@ class FrameReader:
         return frames
 
 
-class _Beginnings(dict[bytes, tuple[int, int]]):
-    """A frame's first twelve bytes → its size, and the bytes before its payload. Bounded. Raises ProtocolError."""
-
-    def __missing__(self, raw: bytes) -> tuple[int, int]:
-        size, headers_size, checksum = _PRELUDE.unpack(raw)
-        if crc32(raw[:8]) != checksum:
-            raise _nonsense("the checksum of a frame's beginning is wrong")
-        payload_size = size - headers_size - _AROUND
-        if payload_size < 0 or headers_size > HEADERS_LIMIT or payload_size > PAYLOAD_LIMIT:
-            raise _nonsense("a frame's lengths are impossible")
-        told = size, _PRELUDE.size + headers_size
-        if len(self) < _BEGINNINGS_LIMIT:
-            self[raw] = told
-        return told
+def _beginning(raw: bytes) -> tuple[int, int]:
+    """Of a frame's first twelve bytes: its size, and the bytes before its payload. Raises ProtocolError."""
+    size, headers_size, checksum = _PRELUDE.unpack(raw)
+    if crc32(raw[:8]) != checksum:
+        raise _nonsense("the checksum of a frame's beginning is wrong")
+    payload_size = size - headers_size - _AROUND
+    if payload_size < 0 or headers_size > HEADERS_LIMIT or payload_size > PAYLOAD_LIMIT:
+        raise _nonsense("a frame's lengths are impossible")
+    return size, _PRELUDE.size + headers_size
 
 
-_beginnings = _Beginnings()
+_beginnings: Final = Memo(_beginning)
 
 
 def _nonsense(what: str) -> ProtocolError:

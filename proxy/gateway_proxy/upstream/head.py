@@ -3,6 +3,7 @@
 import re
 from typing import Final
 
+from gateway_proxy.memo import Memo
 from gateway_proxy.upstream.errors import ProtocolError
 
 HEAD_LIMIT: Final = 64 * 1024
@@ -11,40 +12,27 @@ HEAD_LIMIT: Final = 64 * 1024
 _STATUS_LINE: Final = re.compile(rb"HTTP/1\.([01]) ([1-9][0-9][0-9])(?: [^\r\n\x00]*)?\Z")
 _TOKEN: Final = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+\Z")
 _LENGTH_DIGITS: Final = 18
-_KNOWN_NAMES_LIMIT: Final = 1024
 _FRAMING: Final = frozenset({b"content-length", b"transfer-encoding", b"connection"})
 
 
-class _StatusLines(dict[bytes, tuple[bool, int]]):
-    """Status lines seen to whether they say HTTP/1.0, and the status. Bounded."""
-
-    def __missing__(self, line: bytes) -> tuple[bool, int]:
-        matched = _STATUS_LINE.match(line)
-        if matched is None:
-            raise ProtocolError("the status line is malformed")
-        parsed = matched[1] == b"0", int(matched[2])
-        if len(self) < _KNOWN_NAMES_LIMIT and len(line) <= 64:
-            self[line] = parsed
-        return parsed
+def _status(line: bytes) -> tuple[bool, int]:
+    """Whether a status line says HTTP/1.0, and the status."""
+    matched = _STATUS_LINE.match(line)
+    if matched is None:
+        raise ProtocolError("the status line is malformed")
+    return matched[1] == b"0", int(matched[2])
 
 
-_status_of = _StatusLines()
+def _valid(name: bytes) -> bytes:
+    """A header's name in lower case."""
+    # A line that begins with a blank (obs-fold) and a blank before the colon both fail here.
+    if not _TOKEN.match(name):
+        raise ProtocolError("a header name is malformed")
+    return name.lower()
 
 
-class _Names(dict[bytes, bytes]):
-    """Header names as written to their lower case, once they have been found valid. Bounded."""
-
-    def __missing__(self, name: bytes) -> bytes:
-        # A line that begins with a blank (obs-fold) and a blank before the colon both fail here.
-        if not _TOKEN.match(name):
-            raise ProtocolError("a header name is malformed")
-        lower = name.lower()
-        if len(self) < _KNOWN_NAMES_LIMIT and len(name) <= 64:
-            self[name] = lower
-        return lower
-
-
-_lower = _Names()
+_status_of: Final = Memo(_status)
+_lower: Final = Memo(_valid)
 
 
 class ResponseHead:
