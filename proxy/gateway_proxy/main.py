@@ -201,7 +201,8 @@ def _keep_freed_memory() -> None:
     with contextlib.suppress(OSError, AttributeError, TypeError):  # another C library
         settle = ctypes.CDLL(None).mallopt
         settle(_M_TRIM_THRESHOLD, _KEPT_BYTES)
-        settle(_M_MMAP_THRESHOLD, _OWN_MAPPING_BYTES)  # would follow the sizes in use, unless one of the two is set
+        # glibc raises this one by itself, but not any more once the other is set.
+        settle(_M_MMAP_THRESHOLD, _OWN_MAPPING_BYTES)
 
 
 def _raise_open_files_limit() -> None:

@@ -6,6 +6,7 @@ import pytest
 from botocore.session import Session
 from tests.compiler.manifests import binding, compiled, policy
 
+from gateway_operator.api.v1alpha1.conditions import Reason
 from gateway_operator.compiler import Finding, Severity
 from gateway_operator.compiler.providers.aws import sts_url
 from gateway_operator.compiler.providers.regions import AWS_REGIONS
@@ -21,7 +22,8 @@ def outcome(provider: str, region: str, **more: Any) -> tuple[str, tuple[Finding
     assert result.configuration is not None
     (upstream,) = result.configuration.upstreams
     for finding in result.findings:
-        assert (finding.path, finding.severity) == (f"spec.{name}.region", Severity.WARNING)
+        field = "roleARN" if finding.reason is Reason.ROLE_OF_ANOTHER_PARTITION else "region"
+        assert (finding.path, finding.severity) == (f"spec.{name}.{field}", Severity.WARNING)
     return upstream.base_url, result.findings
 
 

@@ -321,6 +321,22 @@ def test_a_comment_before_the_first_event_passes_too(gateway: Gateway, upstream:
     assert (answer.status, answer.body) == (200, b"".join(told))
 
 
+@pytest.mark.parametrize("before", [b": kept alive\n", b"id: 1\n", b"retry: 5\r\n", b": kept alive\n\n"])
+def test_an_error_is_one_whatever_stands_before_it(
+    gateway: Gateway, upstream: AnthropicUpstream, before: bytes
+) -> None:
+    upstream.script(*stream([before + error_event("overloaded_error")]))
+    assert gateway.messages(STREAMED).status == 529
+
+
+def test_an_answer_behind_blanks_is_one(gateway: Gateway, upstream: AnthropicUpstream) -> None:
+    """Proxies send them while they wait, so that the connection stays open."""
+    blanks = b" \r\n" * 2000
+    upstream.script(framing.whole(200, blanks + MESSAGE, JSON))
+    answer = gateway.messages(BODY)
+    assert (answer.status, answer.body) == (200, blanks + MESSAGE)
+
+
 def test_a_first_event_in_pieces_is_waited_for(gateway: Gateway, upstream: AnthropicUpstream) -> None:
     """Case 11: whether it tells of an error is known once it is whole."""
     error = error_event("overloaded_error")

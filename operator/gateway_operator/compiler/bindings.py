@@ -62,7 +62,7 @@ def compile_binding(
     result.findings += findings
     remark = room.region_remark(member)
     if remark is not None:
-        result.findings.append(warning(checked.ref, f"{room.path}.region", remark.reason, remark.message))
+        result.findings.append(warning(checked.ref, f"{room.path}.{remark.field}", remark.reason, remark.message))
     result.spellings = [(model, name) for model, name in models.items() if name.startswith(_ARN)]
     path = f"{room.path}.baseURL"
     refused = url_finding(checked.ref, path, base_url, egress)

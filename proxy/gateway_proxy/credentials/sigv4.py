@@ -61,9 +61,9 @@ class Signer:
         the base URL, and this body."""
         shape = self._shapes.get(target)
         if shape is None:
-            shape = self._shape(self._base_url + target.decode())
-            if len(self._shapes) < _SHAPES_LIMIT:
-                self._shapes[target] = shape
+            if len(self._shapes) >= _SHAPES_LIMIT:
+                self._shapes.clear()  # clients may ask for anything; who asks for the same again is quick again
+            shape = self._shapes[target] = self._shape(self._base_url + target.decode())
         moment = _moment(int(time.time()))
         day = moment[:8]
         if day != self._day:

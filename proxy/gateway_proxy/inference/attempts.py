@@ -4,9 +4,9 @@ from typing import Final
 
 from gateway_proxy.inference import failure_answers
 from gateway_proxy.policy.effective import Route
+from gateway_proxy.upstream import retry_after
 from gateway_proxy.upstream.exchange import Exchange
 from gateway_proxy.upstream.head import ResponseHead
-from gateway_proxy.upstream.retry_after import is_fit
 
 COOLING_DOWN: Final = "CoolingDown"
 FULL: Final = "Full"
@@ -95,9 +95,9 @@ class Failures:
         status = answer.head.status
         if status in _CAPACITY:
             self._capacity = {
-                name: value.decode("latin-1")
-                for name in ("retry-after", "x-should-retry")
-                if (value := answer.head.get(name.encode())) is not None and (name != "retry-after" or is_fit(value))
+                name.decode(): value.decode("latin-1")
+                for name in (retry_after.NAME, b"x-should-retry")
+                if (value := answer.head.get(name)) is not None and retry_after.passes(name, value)
             }
         elif status < 500 or status == 501:
             self._kept[401 if status == 403 else status] = answer

@@ -197,7 +197,7 @@ def scan(body: bytes) -> Members:
     if len(values) > MAX_MEMBERS:
         raise _too_many()
     # Where the members end if nothing stands between them. Only a body without a duplicate, an escaped key or white
-    # space is that short, so its last byte is where they say if they are right.
+    # space is that short: if the last one's end is the body's, all are right.
     ends: list[int] = []
     end = 0
     for name, value in values.items():

@@ -3,10 +3,9 @@
 from typing import Final
 
 from gateway_proxy.memo import Memo
+from gateway_proxy.upstream import retry_after
 from gateway_proxy.upstream.head import ResponseHead
-from gateway_proxy.upstream.retry_after import is_fit
 
-_RETRY_AFTER: Final = b"retry-after"
 _PASSED: Final = frozenset(
     {
         b"cache-control",
@@ -15,7 +14,7 @@ _PASSED: Final = frozenset(
         b"content-type",
         b"date",
         b"request-id",
-        _RETRY_AFTER,
+        retry_after.NAME,
         b"vary",
         b"x-content-type-options",
         b"x-should-retry",
@@ -40,5 +39,5 @@ def passed_headers(head: ResponseHead) -> list[bytes]:
     return [
         before + value + b"\r\n"
         for name, value in head.headers
-        if (before := _decisions[name]) and (name != _RETRY_AFTER or is_fit(value))
+        if (before := _decisions[name]) and retry_after.passes(name, value)
     ]

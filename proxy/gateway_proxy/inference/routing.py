@@ -200,33 +200,29 @@ class Router:
             )
 
     async def _prepared(self, route: Route, exchange: Exchange, call: Call) -> Answer:
-        """Waits for what must be there before the client's answer may begin."""
-        try:
-            head = exchange.head
-            if head is None:
-                raise ProtocolError("no response head")
-            if head.status == 200 and sse.is_events(head):
-                silent = not await self._first_event(exchange)
-                if exchange.head is head:
-                    held = exchange.held()
-                    if not silent:
-                        bad_answers.check_events(held)
-                    error = None if silent else sse.leading_error(held)
-                    if error is None:
-                        return Answer(route, exchange, head, None, events=True, silent=silent)
-                    exchange.abort()
-                    return Answer(route, exchange, _head_of(error), error, events=False, silent=False)
-                head = exchange.head or head  # the first thing that came was an error
-            exchange.least_bytes = bad_answers.LEAST_BYTES
-            body = await exchange.read(BUFFERED_LIMIT)
-            head = exchange.head or head
-            if body is None and (head.status >= 400 or call.counts):
-                body = exchange.held()[:BEGINNING]
+        """Waits for what must be there before the client's answer may begin. Raises UpstreamError."""
+        head = exchange.head
+        if head is None:
+            raise ProtocolError("no response head")
+        if head.status == 200 and sse.is_events(head):
+            silent = not await self._first_event(exchange)
+            if exchange.head is head:
+                held = exchange.held()
+                if not silent:
+                    bad_answers.check_events(held)
+                error = None if silent else sse.leading_error(held)
+                if error is None:
+                    return Answer(route, exchange, head, None, events=True, silent=silent)
                 exchange.abort()
-            return Answer(route, exchange, head, body, events=False, silent=False)
-        except BaseException:
+                return Answer(route, exchange, _head_of(error), error, events=False, silent=False)
+            head = exchange.head or head  # the first thing that came was an error
+        exchange.least_bytes = bad_answers.LEAST_BYTES
+        body = await exchange.read(BUFFERED_LIMIT)
+        head = exchange.head or head
+        if body is None and (head.status >= 400 or call.counts):
+            body = exchange.held()[:BEGINNING]
             exchange.abort()
-            raise
+        return Answer(route, exchange, head, body, events=False, silent=False)
 
     async def _first_event(self, exchange: Exchange) -> bool:
         """Waits for the stream's first event, at most until a ping is due; whether it is there. Of a long one, the

@@ -12,6 +12,7 @@ BORDER: Final = re.compile(rb"\n\n|\n\r\n|\r\r")
 """A blank line, behind the end of the one before. The event stream format lets lines end in LF, CRLF or CR."""
 
 _DATA: Final = b"data:"
+_EVENT: Final = b"event:"
 _SAID: Final = re.compile(rb"(?:\A|[\r\n])data:[ \t]*[^ \t\r\n]")
 _EVENT_STREAM: Final = b"text/event-stream"
 
@@ -50,20 +51,22 @@ def has_data(events: bytes) -> bool:
 
 def first_event(payload: bytes) -> bytes | None:
     """The first event with data, once it is whole."""
-    start = 0
-    for border in BORDER.finditer(payload):
-        event = payload[start : border.end()]
-        if has_data(event):
-            return event
-        start = border.end()
-    return None
+    said = _SAID.search(payload)
+    border = BORDER.search(payload, said.end()) if said is not None else None
+    if said is None or border is None:
+        return None
+    return payload[last_border(payload[: said.start() + 1]) : border.end()]
 
 
 def leading_error(payload: bytes) -> bytes | None:
     """The data of the first event of a stream, where that is an `error` event in one line of data."""
     event = first_event(payload)
-    if event is None or not event.lstrip(b"\r\n").startswith(b"event: error"):
+    if event is None:
         return None
+    lines = event.splitlines()
+    if not any(line.startswith(_EVENT) and line[len(_EVENT) :].strip() == b"error" for line in lines):
+        return None
+    return next(line[len(_DATA) :].strip() for line in lines if line.startswith(_DATA))
     for line in event.splitlines():
         if line.startswith(_DATA):
             return line[5:].strip()

@@ -4,7 +4,6 @@ members changed that belong elsewhere here. Which ones, Anthropic's own clients 
 
 from base64 import b64encode
 from collections.abc import Iterable
-from functools import lru_cache
 from typing import Final
 
 import msgspec
@@ -12,6 +11,7 @@ import msgspec
 from gateway_proxy.inference import tags
 from gateway_proxy.inference.betas import BetaValues
 from gateway_proxy.inference.body import Members
+from gateway_proxy.memo import Memo
 from gateway_proxy.providers.cloud_messages_api import PROFILE_MEMBER, profile
 
 VERSION: Final = b'"bedrock-2023-05-31"'
@@ -21,10 +21,8 @@ COUNTED_BETAS: Final = frozenset({"claude-code-20250219", "context-management-20
 _VERSION_MEMBER: Final = "anthropic_version"
 _BETA_MEMBER: Final = "anthropic_beta"
 _LONGEST_EMPTY: Final = 64
-_LONGEST_KNOWN: Final = 2048
 _LONGEST_LIST: Final = 64 * 1024
 """Bytes of betas in a body that are looked through; a list that is longer is the upstream's to refuse."""
-_KNOWN_LIMIT: Final = 256
 _COUNT_START: Final = b'{"input":{"invokeModel":{"body":"'
 _COUNT_END: Final = b'"}}}'
 
@@ -102,14 +100,14 @@ def _named(values: BetaValues) -> list[str]:
     if not values:
         return []
     listed = values[0] if len(values) == 1 else b",".join(values)
-    return list(_known(listed) if len(listed) <= _LONGEST_KNOWN else _split(listed))
+    return list(_known[listed])
 
 
 def _split(listed: bytes) -> list[str]:
     return _together(listed.decode("utf-8", "replace").split(","))
 
 
-_known: Final = lru_cache(_KNOWN_LIMIT)(_split)
+_known: Final = Memo(_split, longest=2048)
 """A client names the same ones with every request."""
 
 

@@ -17,7 +17,7 @@ from gateway_proxy.upstream.pool import Pool
 
 _PASSED: Final = frozenset({b"content-type", b"accept", b"user-agent", b"x-app"})
 _PASSED_PREFIXES: Final = (b"anthropic-", b"x-stainless-")
-BETA: Final = b"anthropic-beta: "
+_BETA: Final = b"anthropic-beta: "
 _TARGETS_LIMIT: Final = 64
 
 _VISIBLE: Final = "!\"#$&'()*+,/:;<=>?@[\\]^`{|}"
@@ -100,7 +100,7 @@ class MessagesAPIUpstream(UpstreamClient):
         """Header lines without their ends, in a list that is the caller's."""
         choice = self.choice
         lines = [before + value for name, value in call.headers if (before := choice[name])]
-        lines += [BETA + value for value in self.betas(call)]
+        lines += [_BETA + value for value in self.betas(call)]
         return [*lines, *identity_lines(call.principal)] if self._forwards_identity else lines
 
     def betas(self, call: Call) -> BetaValues:

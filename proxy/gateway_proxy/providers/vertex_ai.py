@@ -10,6 +10,7 @@ from gateway_config.contract import Upstream
 from gateway_proxy.credentials.renewing import Renewing
 from gateway_proxy.inference import tags
 from gateway_proxy.inference.betas import BetaValues
+from gateway_proxy.memo import Memo
 from gateway_proxy.providers.client import Call
 from gateway_proxy.providers.cloud_messages_api import PROFILE_MEMBER, CloudMessagesAPIUpstream, profile
 from gateway_proxy.upstream.pool import Pool
@@ -49,7 +50,10 @@ class VertexAIUpstream(CloudMessagesAPIUpstream):
 
     def betas(self, call: Call) -> BetaValues:
         """In one header."""
-        return _joined(call.betas) if call.betas else ()
+        if not call.betas:
+            return ()
+        joined = _joined[b",".join(call.betas)]
+        return (joined,) if joined else ()
 
 
 @lru_cache(maxsize=256)
@@ -58,9 +62,10 @@ def _method(model: str, *, stream: bool) -> bytes:
     return f"{quote(model, safe='@')}:{'streamRawPredict' if stream else 'rawPredict'}".encode()
 
 
-@lru_cache(maxsize=256)
-def _joined(values: BetaValues) -> BetaValues:
+def _cleaned(listed: bytes) -> bytes:
     """The names as one header has them, without the one that is the gateway's."""
-    names = [name.strip() for value in values for name in value.split(b",")]
-    joined = b",".join([name for name in names if name and name != _TAGS_BETA])
-    return (joined,) if joined else ()
+    names = [name.strip() for name in listed.split(b",")]
+    return b",".join([name for name in names if name and name != _TAGS_BETA])
+
+
+_joined: Final = Memo(_cleaned, longest=2048)

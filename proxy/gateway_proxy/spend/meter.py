@@ -239,10 +239,10 @@ def _usage_in(plain: bytes | None, *, sent: int) -> Usage:
 
 
 def _decoded(body: bytes, content_encoding: str | None, *, limit: int) -> bytes | None:
-    """The body without gzip or deflate; None when it cannot be decoded here. Raises TooLongError."""
+    """The body without gzip; None when it cannot be decoded here. Raises TooLongError."""
     encoding = (content_encoding or "identity").strip().lower()
     if encoding == "identity":
         return body
-    if encoding not in ("gzip", "x-gzip", "deflate"):
+    if encoding not in ("gzip", "x-gzip"):
         return None
     return inflated(body, limit=limit)

@@ -5,6 +5,7 @@ import time
 from email.utils import parsedate_to_datetime
 from typing import Final
 
+NAME: Final = b"retry-after"
 LONGEST_SECONDS: Final = 31 * 24 * 3600
 """What a client is told at the most: until a monthly limit begins anew."""
 
@@ -25,8 +26,11 @@ def retry_after_seconds(value: str | None) -> float | None:
         return None  # what the library raises depends on which part makes no sense
 
 
-def is_fit(value: bytes) -> bool:
-    """Whether a client may be told so: seconds, or a date in the form that is sent, up to LONGEST_SECONDS from now."""
+def passes(name: bytes, value: bytes) -> bool:
+    """Whether a header may go to a client: any other one, and this one with seconds or a date in the form that is sent,
+    up to LONGEST_SECONDS from now."""
+    if name != NAME:
+        return True
     if not (_DIGITS.fullmatch(value) or _DATE.fullmatch(value)):
         return False
     seconds = retry_after_seconds(value.decode())

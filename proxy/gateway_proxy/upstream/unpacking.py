@@ -15,7 +15,6 @@ MEMBERS_LIMIT: Final = 1000
 """Members of one gzip, of which each costs some microseconds whatever is in it."""
 
 _GZIP_WINDOW: Final = zlib.MAX_WBITS | 16
-_ANY_WINDOW: Final = zlib.MAX_WBITS | 32
 _GZIP_MAGIC: Final = b"\x1f\x8b"
 _SLICE: Final = 16 * 1024
 """What is behind a member's end is copied for the next one."""
@@ -87,7 +86,7 @@ class Gunzip:
 
 
 def beginning(packed: bytes, size: int) -> bytes:
-    """What the first `size` bytes of a gzip begin with, as many bytes at the most. Raises ProtocolError."""
+    """The beginning of what a gzip holds: at most `size` bytes, out of its first `size`. Raises ProtocolError."""
     packed = packed[:size]
     try:
         while packed:
@@ -102,13 +101,13 @@ def beginning(packed: bytes, size: int) -> bytes:
 
 
 def inflated(packed: bytes, *, limit: int) -> bytes | None:
-    """A whole gzip, however many members it has (RFC 1952, 2.2), or zlib stream; None for one that is broken or ends in
+    """A whole gzip, however many members it has (RFC 1952, 2.2); None for one that is broken or ends in
     the middle. What follows the last member is no part of it. Raises TooLongError beyond `limit` bytes."""
     view = memoryview(packed)
     parts: list[bytes] = []
     position = 0
     for _ in range(MEMBERS_LIMIT):
-        member = zlib.decompressobj(_ANY_WINDOW)
+        member = zlib.decompressobj(_GZIP_WINDOW)
         while not member.eof:
             piece = view[position : position + _SLICE]
             if not piece:

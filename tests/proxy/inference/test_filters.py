@@ -11,7 +11,7 @@ from tests.proxy.inference.test_cool_down import World
 from gateway_config.contract import RequestFilter
 from gateway_proxy.errors import GatewayError
 from gateway_proxy.inference.body import scan
-from gateway_proxy.inference.containers import PARTS_LIMIT
+from gateway_proxy.inference.containers import ELEMENTS_LIMIT, PARTS_LIMIT
 from gateway_proxy.inference.filters import Cut, Filters
 
 MODEL = "claude-sonnet-5-5"
@@ -109,6 +109,28 @@ def test_a_lone_surrogate_hides_nothing() -> None:
     body = b'{"system":[{"text":"\\ud800"} ,\n1, {"text":"x","cache_control":{"scope":1}} ]}'
     left = made(SCOPE).apply(scan(body), ())[0].body
     assert left == body.replace(b'"scope":1', b"")
+
+
+def test_a_part_is_reached_however_deep_the_apis_own_form_goes() -> None:
+    text = "x" * 100_000
+    body = (
+        '{"messages":[{"content":[{"type":"tool_result","content":[{"type":"document","source":{"type":"content","content":'
+        f'[{{"type":"text","text":"{text}","cache_control":{{"scope":1,"type":"e"}}}}]}}}}]}}]}}]}}'
+    )
+    assert cut(body, SCOPE) == body.replace('"scope":1,', "").encode()
+
+
+def test_a_long_session_is_no_reason_to_refuse() -> None:
+    others = '{"role":"user","content":"x"},' * 20_000
+    body = f'{{"messages":[{others}{{"content":[{{"cache_control":{{"scope":1}}}}]}}]}}'
+    assert cut(body, SCOPE) == body.replace('"scope":1', "").encode()
+
+
+def test_more_elements_than_any_session_has_are_refused() -> None:
+    others = "1," * ELEMENTS_LIMIT
+    with pytest.raises(GatewayError) as caught:
+        cut(f'{{"messages":[{others}{{"content":[{{"cache_control":{{"scope":1}}}}]}}]}}', SCOPE)
+    assert (caught.value.status, caught.value.reason) == (400, "TooManyParts")
 
 
 WRITTEN = '{"cache_control":{"type":"e","scope":"global"},"content":[{"cache_control":{"scope":1}}]}'

@@ -55,7 +55,7 @@ def upstream_id(builtin: BuiltinModel, provider: str, place: Place) -> str:
 
 def region_remark(member: Bedrock) -> Remark | None:
     if partition(member.region) == CHINA and not member.base_url:
-        return Remark(Reason.REGION_NOT_OFFERED, _NOT_IN_CHINA)
+        return Remark("region", Reason.REGION_NOT_OFFERED, _NOT_IN_CHINA)
     return misspelt(member.region, AWS_REGIONS, "AWS") or role_elsewhere(member.region, member.role_arn)
 
 

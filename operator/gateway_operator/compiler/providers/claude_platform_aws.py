@@ -39,7 +39,7 @@ def credential(member: ClaudePlatformAWS, keyring: Keyring) -> Credential:
 
 def region_remark(member: ClaudePlatformAWS) -> Remark | None:
     if partition(member.region) != COMMERCIAL and not member.base_url:
-        return Remark(Reason.REGION_NOT_OFFERED, _COMMERCIAL_ALONE)
+        return Remark("region", Reason.REGION_NOT_OFFERED, _COMMERCIAL_ALONE)
     return misspelt(member.region, AWS_REGIONS, "AWS") or role_elsewhere(member.region, member.role_arn)
 
 

@@ -1,7 +1,8 @@
 """Regions of the clouds: the partition of AWS that one lies in, and what a mistyped one may have meant.
 
 The lists are for suggestions. A region with the words of a known one and another number counts as opened since.
-Sources: the regions and partitions in botocore's data, which the tests compare; Google's "Vertex AI locations" and
+Sources: the regions and partitions in botocore's data, which the tests compare, with two that AWS has announced since
+(me-west-1, sa-west-1); Google's "Vertex AI locations" and
 "Regions and zones", with the multi-regions and `global` of "Deployments and endpoints"; all read in November 2026.
 """
 
@@ -43,8 +44,10 @@ class Partition(NamedTuple):
 
 
 class Remark(NamedTuple):
-    """A warning about a region."""
+    """A warning about a region, or about what does not go with it."""
 
+    field: str
+    """Of the provider's member."""
     reason: Reason
     message: str
 
@@ -78,7 +81,7 @@ def misspelt(region: str, known: Sequence[str], cloud: str) -> Remark | None:
     nearest = swapped or get_close_matches(region, alike, n=1, cutoff=0.7)
     hint = f"did you mean {nearest[0]}?" if nearest else "check the spelling."
     message = f'"{region}" is no region of {cloud} that is known here: {hint} One that is new stays as it is'
-    return Remark(Reason.REGION_UNKNOWN, message)
+    return Remark("region", Reason.REGION_UNKNOWN, message)
 
 
 def role_elsewhere(region: str, role_arn: str) -> Remark | None:
@@ -88,7 +91,7 @@ def role_elsewhere(region: str, role_arn: str) -> Remark | None:
     if theirs in ("", ours):
         return None
     message = f'roleARN is of the partition {theirs}, and "{region}" of {ours}, where that role cannot be assumed'
-    return Remark(Reason.ROLE_OF_ANOTHER_PARTITION, f"{message}: take a role of {ours}, or another region")
+    return Remark("roleARN", Reason.ROLE_OF_ANOTHER_PARTITION, f"{message}: take a role of {ours}, or another region")
 
 
 def _words(region: str) -> str:

@@ -119,7 +119,7 @@ def catalogue_id(builtin: BuiltinModel, provider: str, place: Place) -> str:
 
 
 def nothing_to_remark(_: Any) -> Remark | None:
-    """Where there is no region."""
+    """For a provider without regions."""
     return None
 
 
@@ -136,6 +136,7 @@ class Room(Generic[Member]):
     upstream_id: Callable[[BuiltinModel, str, Place], str] = catalogue_id
     """What a model is called there: the model, the provider's type, where."""
     region_remark: Callable[[Member], Remark | None] = nothing_to_remark
+    """What is to be warned of before anything is asked there."""
     complete_path: Mapping[str, str] = field(default_factory=dict)
     """Suffix of the provider's own hosts → the path that a base URL at one of them ends with."""
 
