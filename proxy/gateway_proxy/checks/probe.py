@@ -69,7 +69,7 @@ async def probe(client: UpstreamClient, *, kind: Kind, model: str, seconds: floa
     request_id = answers.request_id(head)
     if head.status != 200:
         return ended(head.status, "Status", answers.said(head, body), request_id)
-    streamed = sse.leading_error(body) if kind == "Stream" else None
+    streamed = sse.error_in(sse.first_event(body)) if kind == "Stream" else None
     if streamed is not None:
         return ended(errors.status_of_envelope(streamed), "Status", answers.said(head, streamed), request_id)
     if not _is_answer(kind, body):

@@ -44,14 +44,17 @@ def says_something(held: bytes) -> bool:
     return len(held) > LONG_EVENT or sse.first_event(held) is not None
 
 
-def check_events(held: bytes) -> None:
-    """Looks at what a stream begins with, or is. Raises BadAnswerError."""
+def leading_error(held: bytes) -> bytes | None:
+    """Looks at what a stream begins with, or is: the data of its first event where that is an error. Raises
+    BadAnswerError for what is no stream."""
     if held.lstrip(b" \t\r\n").startswith(b"<"):
         raise BadAnswerError("a page in the place of events")
-    if not says_something(held):
+    event = sse.first_event(held)
+    if event is None and len(held) <= LONG_EVENT:
         raise BadAnswerError("an event stream that ended before its first event did")
     if not sse.has_data(held):
         raise BadAnswerError("an event stream of comments alone")
+    return sse.error_in(event)
 
 
 def checked(answer: Answer, *, counts: bool) -> Answer:

@@ -10,23 +10,22 @@ from gateway_proxy.memo import Memo
 BetaValues = tuple[bytes, ...]
 """Those headers' values, in their order."""
 
-_HEADER: Final = "anthropic-beta"
-_RAW_HEADER: Final = _HEADER.encode()
+HEADER: Final = b"anthropic-beta"
 _KNOWN_LIMIT: Final = 32
 _LONGEST_KNOWN: Final = 2048
 
-
-_is_beta: Final = Memo(lambda name: name.lower() == _RAW_HEADER)
+_is_beta: Final = Memo(lambda name: name.lower() == HEADER)
 """By a header's name as it is written."""
 
 
 def names(headers: CIMultiDictProxy[str]) -> Iterator[str]:
-    for value in headers.getall(_HEADER, ()):
+    for value in headers.getall(HEADER.decode(), ()):
         for name in value.split(","):
             yield name.strip()
 
 
 def values_of(headers: Sequence[tuple[bytes, bytes]]) -> BetaValues:
+    """Out of all headers of a request, in whatever way the name is written."""
     return tuple([value for name, value in headers if _is_beta[name]])
 
 
@@ -42,13 +41,10 @@ class Unwanted:
         self._known: dict[BetaValues, BetaValues] = {}
         """A client names the same ones with every request."""
 
-    def __bool__(self) -> bool:
-        return bool(self._betas)
-
     def out_of(self, values: BetaValues) -> BetaValues:
         """The values without them: their names cut out, the rest byte for byte; one that listed nothing else goes as a
         whole. What stands in for those that were there comes last. The same object where none was there."""
-        if not values:
+        if not values or not self._betas:
             return values
         left = self._known.get(values)
         if left is None:

@@ -54,9 +54,9 @@ def own(request: Members, starts: Iterable[int]) -> set[int]:
     return walk.found
 
 
-def too_many_parts() -> errors.GatewayError:
+def too_many_parts(limit: int) -> errors.GatewayError:
     return errors.invalid_request(
-        f"the request body has more than {PARTS_LIMIT} parts that would have to be looked into for this upstream",
+        f"the request body has more than {limit} parts that would have to be looked into for this upstream",
         reason="TooManyParts",
     )
 
@@ -113,7 +113,7 @@ class _Walk:
             else:
                 self._elements_left -= len(raws)
                 if self._elements_left < 0:
-                    raise too_many_parts()
+                    raise too_many_parts(ELEMENTS_LIMIT)
                 yield from _spans(text, start, raws)
                 return
         for span in elements(text, start):
@@ -123,7 +123,7 @@ class _Walk:
     def _count(self) -> None:
         self._parts -= 1
         if self._parts < 0:
-            raise too_many_parts()
+            raise too_many_parts(PARTS_LIMIT)
 
 
 def _spans(text: str, start: int, raws: Iterable[msgspec.Raw]) -> Iterator[Span]:

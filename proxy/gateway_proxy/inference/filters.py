@@ -95,7 +95,7 @@ class Cut:
             raise too_deep() from None
         if spans:
             request = request.without(joined(spans))
-        return request, self._unwanted.out_of(named) if self._betas else named
+        return request, self._unwanted.out_of(named)
 
     def _spans(self, request: Members) -> list[Span]:
         spans: list[Span] = []
@@ -122,7 +122,7 @@ class Cut:
             places = list(islice(members(request.text, start), parts + 1))
             parts -= len(places)
             if parts < 0:
-                raise too_many_parts()
+                raise too_many_parts(PARTS_LIMIT)
             cut = cut_members(places, inner)
             if cut:
                 found[start] = cut
@@ -143,7 +143,7 @@ class Cut:
             for start in one.objects(request.body):
                 objects[start] |= one.inner
                 if len(objects) > PARTS_LIMIT:
-                    raise too_many_parts()
+                    raise too_many_parts(PARTS_LIMIT)
         return objects
 
     def _betas_in(self, request: Members) -> list[Span] | None:
@@ -154,7 +154,7 @@ class Cut:
             return []
         parts = list(islice(elements(text, start), PARTS_LIMIT + 1))
         if len(parts) > PARTS_LIMIT:
-            raise too_many_parts()
+            raise too_many_parts(PARTS_LIMIT)
         cut = {
             number
             for number, (at, _) in enumerate(parts)

@@ -208,9 +208,7 @@ class Router:
             silent = not await self._first_event(exchange)
             if exchange.head is head:
                 held = exchange.held()
-                if not silent:
-                    bad_answers.check_events(held)
-                error = None if silent else sse.leading_error(held)
+                error = None if silent else bad_answers.leading_error(held)
                 if error is None:
                     return Answer(route, exchange, head, None, events=True, silent=silent)
                 exchange.abort()

@@ -58,9 +58,8 @@ def first_event(payload: bytes) -> bytes | None:
     return payload[last_border(payload[: said.start() + 1]) : border.end()]
 
 
-def leading_error(payload: bytes) -> bytes | None:
-    """The data of the first event of a stream, where that is an `error` event in one line of data."""
-    event = first_event(payload)
+def error_in(event: bytes | None) -> bytes | None:
+    """The data of an event, where that is an `error` event in one line of data."""
     if event is None:
         return None
     lines = event.splitlines()

@@ -123,10 +123,9 @@ class BedrockUpstream(AWSUpstream):
         headers = [(name.encode(), value.encode()) for name, value in error.headers.items()]
         return ResponseHead.answered(error.status, *headers, *_ids(head)), errors.envelope(error, call.request_id)
 
-    def _watched(self, call: Call, sent: Awaitable[Exchange]) -> Awaitable[Exchange]:
-        return self._decoded(call, sent) if call.stream else super()._watched(call, sent)
-
-    async def _decoded(self, call: Call, sent: Awaitable[Exchange]) -> Exchange:
+    async def _watched(self, call: Call, sent: Awaitable[Exchange]) -> Exchange:
+        if not call.stream:
+            return await super()._watched(call, sent)
         exchange = await sent
         head = exchange.head
         if head is None or head.status != 200:

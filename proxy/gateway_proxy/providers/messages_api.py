@@ -8,6 +8,7 @@ from urllib.parse import quote
 from gateway_config.contract import Upstream
 from gateway_proxy.credentials.renewing import Renewing
 from gateway_proxy.identity.principal import Principal
+from gateway_proxy.inference import betas
 from gateway_proxy.inference.betas import BetaValues
 from gateway_proxy.memo import Memo
 from gateway_proxy.providers.client import Call, UpstreamClient
@@ -17,7 +18,7 @@ from gateway_proxy.upstream.pool import Pool
 
 _PASSED: Final = frozenset({b"content-type", b"accept", b"user-agent", b"x-app"})
 _PASSED_PREFIXES: Final = (b"anthropic-", b"x-stainless-")
-_BETA: Final = b"anthropic-beta: "
+_BETA: Final = betas.HEADER + b": "
 _TARGETS_LIMIT: Final = 64
 
 _VISIBLE: Final = "!\"#$&'()*+,/:;<=>?@[\\]^`{|}"
@@ -33,7 +34,7 @@ class HeaderChoice(Memo[bytes]):
     def __init__(self, *withheld: bytes) -> None:
         """`withheld`: names in lower case that stay behind although their like passes. So do betas, which a request
         has apart."""
-        behind = frozenset((b"anthropic-beta", *withheld))
+        behind = frozenset((betas.HEADER, *withheld))
 
         def choose(name: bytes) -> bytes:
             lower = name.lower()

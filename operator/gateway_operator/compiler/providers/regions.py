@@ -2,8 +2,8 @@
 
 The lists are for suggestions. A region with the words of a known one and another number counts as opened since.
 Sources: the regions and partitions in botocore's data, which the tests compare, with two that AWS has announced since
-(me-west-1, sa-west-1); Google's "Vertex AI locations" and
-"Regions and zones", with the multi-regions and `global` of "Deployments and endpoints"; all read in November 2026.
+(me-west-1, sa-west-1); Google's "Vertex AI locations" and "Regions and zones", with the multi-regions and `global` of
+"Deployments and endpoints"; all read in November 2026.
 """
 
 import re
