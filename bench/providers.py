@@ -10,6 +10,8 @@ from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from gateway_config import contract
+from gateway_config.parts import Value
+from gateway_config.upstream_credentials import AWSCredential, Credential, GoogleCredential, StaticCredential
 from gateway_operator.compiler.filters import builtin_filters
 
 CREDENTIAL = "claude.provider"
@@ -27,7 +29,7 @@ class Provider:
     name: str
     type: contract.ProviderType
     secret: Callable[[str], str]
-    credential: Callable[[contract.Value], contract.Credential]
+    credential: Callable[[Value], Credential]
     model: str = "{}"
     base: str = ""
     region: str = ""
@@ -36,7 +38,7 @@ class Provider:
     def upstream(
         self, address: str, *, name: str, priority: int, models: Sequence[str], timeouts: contract.Timeouts
     ) -> contract.Upstream:
-        value = contract.Value(name=CREDENTIAL, sha256=sha256(self.secret(address).encode()).hexdigest())
+        value = Value(name=CREDENTIAL, sha256=sha256(self.secret(address).encode()).hexdigest())
         return contract.Upstream(
             name=name,
             type=self.type,
@@ -73,13 +75,13 @@ ANTHROPIC = Provider(
     name="Anthropic",
     type="Anthropic",
     secret=lambda _: API_KEY,
-    credential=lambda value: contract.StaticCredential(kind="ApiKey", **value.model_dump()),
+    credential=lambda value: StaticCredential(kind="ApiKey", **value.model_dump()),
 )
 BEDROCK = Provider(
     name="Bedrock",
     type="Bedrock",
     secret=lambda _: json.dumps({"accessKeyID": "AKIAIOSFODNN7EXAMPLE", "secretAccessKey": "s" * 40}),
-    credential=lambda value: contract.AWSCredential(access_key=value),
+    credential=lambda value: AWSCredential(access_key=value),
     model="us.anthropic.{}",
     region="us-east-1",
 )
@@ -87,7 +89,7 @@ VERTEX_AI = Provider(
     name="Vertex AI",
     type="VertexAI",
     secret=_service_account,
-    credential=lambda value: contract.GoogleCredential(service_account=value),
+    credential=lambda value: GoogleCredential(service_account=value),
     base="/v1",
     region="global",
     project_id="corp",

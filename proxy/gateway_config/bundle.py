@@ -16,7 +16,9 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from gateway_config.canonical import canonical_json, document, revision_of, sha256_hex
-from gateway_config.contract import CONTRACT_VERSION, Configuration, Sha256Hex, SigningKey, Value, values_of
+from gateway_config.contract import CONTRACT_VERSION, Configuration, SigningKey
+from gateway_config.parts import Sha256Hex, Value
+from gateway_config.upstream_credentials import values_of
 
 PART_BYTES = 900 * 1024
 """A Secret holds 1 MiB of data in all; the rest of it is left for the index."""

@@ -7,27 +7,16 @@ not part of it; their SHA-256 digests are, so that the revision changes when a c
 
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Field,
-    SerializerFunctionWrapHandler,
-    StringConstraints,
-    model_serializer,
-)
+from pydantic import Field, StringConstraints
+
+from gateway_config.parts import Part, Sha256Hex, Value
+from gateway_config.upstream_credentials import Credential
 
 CONTRACT_VERSION: Final = 1
 """Raised whenever an older proxy would misread the document. A proxy refuses a version it does not know."""
 
-Sha256Hex = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 ObjectName = Annotated[str, StringConstraints(pattern=r"^[^/]+/[^/]+$")]
 """`namespace/name` of the Kubernetes object that a part of the document comes from."""
-
-
-class Part(BaseModel):
-    """Base of every member: immutable, and an unknown field is an error, never a rule silently not enforced."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class GatewayIdentity(Part):
@@ -40,13 +29,6 @@ class Limits(Part):
     max_request_bytes: int = Field(gt=0, description="Largest request body; above it 413.")
     max_buffered_bytes: int = Field(gt=0, description="Bytes of all requests being read at once; above it 429.")
     drain_seconds: float = Field(ge=0, description="How long open streams may live on after SIGTERM.")
-
-
-class Value(Part):
-    """A value in the bundle's credentials file."""
-
-    name: str = Field(description="The key in the credentials file.")
-    sha256: Sha256Hex = Field(description="Of the value's UTF-8 bytes.")
 
 
 class Egress(Part):
@@ -72,89 +54,6 @@ class Model(Part):
     listed: bool = Field(
         default=True, description="False: served, but in `GET /v1/models` only where the caller's policy names it."
     )
-
-
-class StaticCredential(Value):
-    """A value that is sent as it is."""
-
-    kind: Literal["ApiKey", "OAuthToken", "BearerToken"]
-
-
-class _Kinded(Part):
-    """A credential that is known by its kind, which is written out where members at their default are not."""
-
-    @model_serializer(mode="wrap")
-    def _with_kind(self, serialized: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        return {"kind": type(self).model_fields["kind"].default, **serialized(self)}
-
-
-class AWSCredential(_Kinded):
-    """What requests to AWS are signed with."""
-
-    kind: Literal["AWS"] = "AWS"
-    access_key: Value | None = Field(
-        default=None,
-        description="JSON with accessKeyID, secretAccessKey and perhaps sessionToken; None: the pod's own identity.",
-    )
-    role_arn: str | None = Field(default=None, description="Assumed from whichever credential there is.")
-    external_id: str | None = None
-
-
-class GoogleCredential(_Kinded):
-    """What tokens of Google Cloud are got with."""
-
-    kind: Literal["Google"] = "Google"
-    service_account: Value | None = Field(
-        default=None, description="A credential file in Google's JSON form; None: the pod's own identity."
-    )
-    impersonate: str | None = Field(
-        default=None, description="A service account that is impersonated from whichever credential there is."
-    )
-
-
-class EntraClient(Part):
-    """A Microsoft Entra application."""
-
-    tenant_id: str
-    client_id: str
-    secret: Value
-
-
-class EntraCredential(_Kinded):
-    """What tokens of Microsoft Entra are got with."""
-
-    kind: Literal["Entra"] = "Entra"
-    client: EntraClient | None = Field(default=None, description="None: the pod's own identity.")
-
-
-class FederatedCredential(_Kinded):
-    """A projected service account token is exchanged at Anthropic for a short-lived one."""
-
-    kind: Literal["Federated"] = "Federated"
-    organization_id: str
-    federation_rule_id: str
-    service_account_id: str
-    workspace_id: str | None = None
-    token_file: str = Field(description="Where the pod's token lies.")
-
-
-Credential = Annotated[
-    StaticCredential | AWSCredential | GoogleCredential | EntraCredential | FederatedCredential,
-    Field(discriminator="kind"),
-]
-
-
-def values_of(credential: Credential) -> tuple[Value, ...]:
-    """The values in the credentials file that a credential is made of."""
-    match credential:
-        case StaticCredential():
-            return (credential,)
-        case AWSCredential(access_key=value) | GoogleCredential(service_account=value) if value is not None:
-            return (value,)
-        case EntraCredential(client=client) if client is not None:
-            return (client.secret,)
-        case _:
-            return ()
 
 
 class Timeouts(Part):

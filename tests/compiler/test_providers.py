@@ -6,13 +6,13 @@ from typing import Any
 import pytest
 from tests.compiler.manifests import CANARY, Compiled, binding, compiled, gateway, policy, secret
 
-from gateway_config.contract import (
+from gateway_config.contract import Upstream
+from gateway_config.upstream_credentials import (
     AWSCredential,
     EntraCredential,
     FederatedCredential,
     GoogleCredential,
     StaticCredential,
-    Upstream,
     values_of,
 )
 from gateway_operator.compiler import Finding, Secret, Severity

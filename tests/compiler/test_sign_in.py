@@ -10,7 +10,8 @@ import yaml
 from tests.compiler.manifests import CANARY, binding, compiled, gateway, of, policy, secret, snapshot
 
 from gateway_config.canonical import document, sha256_hex
-from gateway_config.contract import GoogleGroups, IdentityProvider, Value
+from gateway_config.contract import GoogleGroups, IdentityProvider
+from gateway_config.parts import Value
 from gateway_operator.compiler import Compiled, ConfigMap, ObjectRef, Secret, Severity, lint
 
 WORLD = (binding(), policy(), secret())

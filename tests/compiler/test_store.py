@@ -7,7 +7,8 @@ import pytest
 from tests.compiler.manifests import CORP, binding, compiled, gateway, of, policy, secret, snapshot
 
 from gateway_config.canonical import sha256_hex
-from gateway_config.contract import Store, Value
+from gateway_config.contract import Store
+from gateway_config.parts import Value
 from gateway_operator.compiler import Compiled, ConfigMap, Secret, Severity, compile_gateway
 
 WORLD = (binding(), policy(), secret())

@@ -7,7 +7,8 @@ from tests.compiler.manifests import CORP, binding, compiled, gateway, of, polic
 
 from gateway_config.callers import Caller
 from gateway_config.canonical import sha256_hex
-from gateway_config.contract import Telemetry, Value
+from gateway_config.contract import Telemetry
+from gateway_config.parts import Value
 from gateway_operator.compiler import Compiled, ConfigMap, Resource, Secret, explain
 
 CANARY = "Bearer otlp-canary-88"

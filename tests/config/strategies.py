@@ -6,23 +6,25 @@ from hypothesis import strategies as st
 
 from gateway_config.canonical import canonical_json, sha256_hex
 from gateway_config.contract import (
-    AWSCredential,
     Configuration,
     DeveloperKey,
     Egress,
-    EntraClient,
-    EntraCredential,
-    FederatedCredential,
     GatewayIdentity,
-    GoogleCredential,
     Limits,
     Match,
     Model,
     Policy,
-    StaticCredential,
     Timeouts,
     Upstream,
-    Value,
+)
+from gateway_config.parts import Value
+from gateway_config.upstream_credentials import (
+    AWSCredential,
+    EntraClient,
+    EntraCredential,
+    FederatedCredential,
+    GoogleCredential,
+    StaticCredential,
 )
 
 text = st.text(st.characters(exclude_categories=("Cs",)), max_size=12)

@@ -8,7 +8,8 @@ from tests.config.test_bundle import example, reason, write
 
 from gateway_config import bundle
 from gateway_config.canonical import sha256_hex
-from gateway_config.contract import Destination, GoogleGroups, IdentityProvider, Store, Telemetry, Value
+from gateway_config.contract import Destination, GoogleGroups, IdentityProvider, Store, Telemetry
+from gateway_config.parts import Value
 
 TEXT = "value-canary"
 VALUE = Value(name="a/value", sha256=sha256_hex(TEXT.encode()))

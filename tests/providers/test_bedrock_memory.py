@@ -6,7 +6,8 @@ from typing import Any, cast
 import pytest
 from tests.proxy.configurations import sha256
 
-from gateway_config.contract import StaticCredential, Timeouts, Upstream
+from gateway_config.contract import Timeouts, Upstream
+from gateway_config.upstream_credentials import StaticCredential
 from gateway_proxy.identity.principal import Principal
 from gateway_proxy.inference.body import scan
 from gateway_proxy.providers.bedrock import BedrockUpstream

@@ -6,18 +6,16 @@ from typing import Any
 
 import pytest
 
-from gateway_config.contract import (
+from gateway_config.contract import ProviderType, Timeouts, Upstream
+from gateway_config.parts import Value
+from gateway_config.upstream_credentials import (
     AWSCredential,
     Credential,
     EntraClient,
     EntraCredential,
     FederatedCredential,
     GoogleCredential,
-    ProviderType,
     StaticCredential,
-    Timeouts,
-    Upstream,
-    Value,
 )
 from gateway_proxy.identity.principal import Principal
 from gateway_proxy.inference.body import scan

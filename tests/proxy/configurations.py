@@ -14,11 +14,10 @@ from gateway_config.contract import (
     Match,
     Model,
     Policy,
-    StaticCredential,
     Timeouts,
     Upstream,
-    values_of,
 )
+from gateway_config.upstream_credentials import StaticCredential, values_of
 
 ALICE_KEY = "cgk_" + "a" * 43
 BOB_KEY = "cgk_" + "b" * 43

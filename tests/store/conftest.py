@@ -10,6 +10,7 @@ import pytest
 from tests.standins.postgres import PostgresServer
 
 from gateway_config import contract
+from gateway_config.parts import Value
 from gateway_proxy.store.store import Store, build_store
 from gateway_proxy.telemetry.store_metrics import StoreMetrics
 
@@ -75,7 +76,7 @@ async def place(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
     if request.param == "postgres":
         server: PostgresServer = request.getfixturevalue("postgres")
         name = server.database()
-        url = contract.Value(name="store", sha256="0" * 64)
+        url = Value(name="store", sha256="0" * 64)
         place = Place(contract.Store(type="Postgres", url=url), tmp_path, server.url(name), name)
     else:
         place = Place(contract.Store(type="Embedded"), tmp_path / "state")

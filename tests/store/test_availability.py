@@ -13,13 +13,14 @@ from tests.store.conftest import Place, until
 from tests.store.rows import NOW, session
 
 from gateway_config import contract
+from gateway_config.parts import Value
 from gateway_proxy.store import StoreUnavailableError, database
 from gateway_proxy.store.sqlite import FILE
 from gateway_proxy.store.store import Store, build_store
 from gateway_proxy.telemetry.store_metrics import StoreMetrics
 
 EMBEDDED = contract.Store(type="Embedded")
-DEFINITION = contract.Store(type="Postgres", url=contract.Value(name="store", sha256="0" * 64))
+DEFINITION = contract.Store(type="Postgres", url=Value(name="store", sha256="0" * 64))
 Begin = Callable[..., Store]
 
 

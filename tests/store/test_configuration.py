@@ -10,10 +10,11 @@ from tests.store.conftest import until
 from tests.store.rows import session
 
 from gateway_config import contract
+from gateway_config.parts import Value
 from gateway_proxy.store import StoreConfigurationError
 from gateway_proxy.store.store import Store, build_store
 
-VALUE = contract.Value(name="store", sha256="0" * 64)
+VALUE = Value(name="store", sha256="0" * 64)
 SECRET = "pw-canary-77"
 Start = Callable[[str, str | None], Store]
 

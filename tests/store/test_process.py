@@ -10,6 +10,7 @@ from tests.standins.gateway import Gateway, eventually
 from tests.standins.postgres import PostgresServer
 
 from gateway_config import bundle, contract
+from gateway_config.parts import Value
 
 EMBEDDED = contract.Store(type="Embedded")
 Make = Callable[[], Gateway]
@@ -31,7 +32,7 @@ def make(tmp_path: Path) -> Iterator[Make]:
 
 def mount(gateway: Gateway, *, sequence: int = 1, url: str | None = None, **members: Any) -> None:
     if url is not None:
-        members["store"] = contract.Store(type="Postgres", url=contract.Value(name="store", sha256=sha256(url)))
+        members["store"] = contract.Store(type="Postgres", url=Value(name="store", sha256=sha256(url)))
     credentials = {"anthropic": UPSTREAM_KEY} | ({"store": url} if url is not None else {})
     gateway.mount_files(bundle.pack(configuration(**members), credentials=credentials, sequence=sequence))
 

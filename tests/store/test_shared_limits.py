@@ -13,6 +13,7 @@ from tests.standins.raw_client import fetch
 from tests.standins.requests_seen import Expected
 
 from gateway_config import bundle, contract
+from gateway_config.parts import Value
 
 BODY = b'{"model":"claude-sonnet-5-5","max_tokens":1}'
 LIMIT = 6
@@ -34,7 +35,7 @@ def pair(tmp_path: Path, postgres: PostgresServer, upstream: AnthropicUpstream) 
 
 def _files(url: str, upstream_url: str) -> dict[str, bytes]:
     compiled = configuration(
-        store=contract.Store(type="Postgres", url=contract.Value(name="store", sha256=sha256(url))),
+        store=contract.Store(type="Postgres", url=Value(name="store", sha256=sha256(url))),
         upstreams=(upstream(base_url=upstream_url),),
         base=contract.Policy(name="claude/everyone", rate_limits=contract.RateLimits(requests_per_minute=LIMIT)),
         egress=contract.Egress(allow_loopback=True),

@@ -11,6 +11,7 @@ from tests.store.conftest import until
 from tests.store.rows import session
 
 from gateway_config import bundle, contract
+from gateway_config.parts import Value
 from gateway_proxy.services import Services
 from gateway_proxy.store import StoreConfigurationError, StoreUnavailableError, stores
 from gateway_proxy.store.store import Store
@@ -59,7 +60,7 @@ async def process(tmp_path: Path) -> AsyncIterator[Process]:
 
 
 def postgres_store(url: str) -> dict[str, Any]:
-    return {"store": contract.Store(type="Postgres", url=contract.Value(name="store", sha256=sha256(url))), "url": url}
+    return {"store": contract.Store(type="Postgres", url=Value(name="store", sha256=sha256(url))), "url": url}
 
 
 async def test_without_a_store_there_is_none(process: Process) -> None:

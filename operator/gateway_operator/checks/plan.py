@@ -3,13 +3,12 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from gateway_config.contract import (
+from gateway_config.contract import Configuration, Upstream
+from gateway_config.upstream_credentials import (
     AWSCredential,
-    Configuration,
     EntraCredential,
     FederatedCredential,
     GoogleCredential,
-    Upstream,
     values_of,
 )
 from gateway_operator import names

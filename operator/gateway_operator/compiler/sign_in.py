@@ -11,7 +11,8 @@ from typing import Any, Final, Literal
 
 from gateway_config.callers import folded
 from gateway_config.canonical import sha256_hex
-from gateway_config.contract import GoogleGroups, IdentityProvider, Value
+from gateway_config.contract import GoogleGroups, IdentityProvider
+from gateway_config.parts import Value
 from gateway_operator.api.v1alpha1 import GatewayDeployment
 from gateway_operator.api.v1alpha1.conditions import Reason
 from gateway_operator.api.v1alpha1.identity import OIDCProvider, TokenEndpointAuthMethod

@@ -5,7 +5,8 @@ from typing import Final, Literal
 
 from gateway_config import postgres_url
 from gateway_config.canonical import sha256_hex
-from gateway_config.contract import Store, Value
+from gateway_config.contract import Store
+from gateway_config.parts import Value
 from gateway_operator.api.v1alpha1 import GatewayDeployment
 from gateway_operator.api.v1alpha1.conditions import Reason
 from gateway_operator.api.v1alpha1.references import SecretKeyRef

@@ -3,7 +3,8 @@
 from typing import Final
 
 from gateway_config.canonical import sha256_hex
-from gateway_config.contract import Destination, Telemetry, Value
+from gateway_config.contract import Destination, Telemetry
+from gateway_config.parts import Value
 from gateway_operator.api.v1alpha1 import GatewayDeployment
 from gateway_operator.api.v1alpha1 import telemetry as api
 from gateway_operator.api.v1alpha1.conditions import Reason

@@ -7,7 +7,8 @@ from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 from gateway_config.canonical import sha256_hex
-from gateway_config.contract import Configuration, StaticCredential, values_of
+from gateway_config.contract import Configuration
+from gateway_config.upstream_credentials import StaticCredential, values_of
 from gateway_operator.compiler import Resource, Secret, Snapshot
 
 DEMO_SECRET = "claude-gateway-demo"  # noqa: S105  # a name

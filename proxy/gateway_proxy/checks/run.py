@@ -13,8 +13,9 @@ import uvloop
 
 from gateway_config import bundle as bundles
 from gateway_config.bundle import Bundle, BundleError
-from gateway_config.contract import Upstream, values_of
+from gateway_config.contract import Upstream
 from gateway_config.models import ModelNames
+from gateway_config.upstream_credentials import values_of
 from gateway_proxy.checks.answers import cleaner
 from gateway_proxy.checks.probe import Kind, Outcome, probe
 from gateway_proxy.checks.selection import Selection, selection

@@ -7,8 +7,9 @@ from weakref import WeakKeyDictionary
 
 from gateway_config.bundle import Bundle
 from gateway_config.callers import PolicyIndex
-from gateway_config.contract import Configuration, Policy, Upstream, values_of
+from gateway_config.contract import Configuration, Policy, Upstream
 from gateway_config.models import ModelNames
+from gateway_config.upstream_credentials import values_of
 from gateway_proxy import errors
 from gateway_proxy.access.addresses import AddressRules
 from gateway_proxy.identity.authentication import Authentication

@@ -10,7 +10,7 @@ from functools import cache, partial
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from gateway_config.contract import AWSCredential
+from gateway_config.upstream_credentials import AWSCredential
 from gateway_proxy.credentials.library import About, Web, fetched
 from gateway_proxy.credentials.renewing import Fetched, Renewing
 from gateway_proxy.credentials.sigv4 import FrozenAWS, preload

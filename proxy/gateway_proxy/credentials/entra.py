@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any, Final
 from urllib.parse import urlencode
 
-from gateway_config.contract import EntraClient, EntraCredential
+from gateway_config.upstream_credentials import EntraClient, EntraCredential
 from gateway_proxy.credentials.library import About, Web, fetched
 from gateway_proxy.credentials.renewing import Fetched, Renewing
 from gateway_proxy.credentials.values import bearer, pod_token

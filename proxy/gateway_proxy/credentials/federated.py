@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any, Final
 
-from gateway_config.contract import FederatedCredential
+from gateway_config.upstream_credentials import FederatedCredential
 from gateway_proxy.credentials.refusals import refusal
 from gateway_proxy.credentials.renewing import Fetched, Renewing
 from gateway_proxy.credentials.values import bearer, pod_token

@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from gateway_config.contract import GoogleCredential
+from gateway_config.upstream_credentials import GoogleCredential
 from gateway_proxy.credentials.library import About, Web, fetched
 from gateway_proxy.credentials.renewing import Fetched, Renewing
 from gateway_proxy.credentials.values import bearer

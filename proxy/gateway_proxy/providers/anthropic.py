@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from typing import ClassVar, Final
 
-from gateway_config.contract import FederatedCredential, Upstream
+from gateway_config.contract import Upstream
+from gateway_config.upstream_credentials import FederatedCredential
 from gateway_proxy.credentials.federated import federated_token
 from gateway_proxy.credentials.renewing import Renewing
 from gateway_proxy.inference.betas import BetaValues

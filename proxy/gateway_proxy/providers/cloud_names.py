@@ -5,13 +5,8 @@ from collections.abc import Iterator
 from typing import Final
 from urllib.parse import urlsplit
 
-from gateway_config.contract import (
-    AWSCredential,
-    EntraCredential,
-    FederatedCredential,
-    GoogleCredential,
-    Upstream,
-)
+from gateway_config.contract import Upstream
+from gateway_config.upstream_credentials import AWSCredential, EntraCredential, FederatedCredential, GoogleCredential
 
 WITHHELD: Final = "(withheld)"
 _LEAST: Final = 4

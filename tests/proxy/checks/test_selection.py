@@ -1,15 +1,7 @@
 """Which models a check tries: those that people may use, the cheapest and newest first."""
 
-from gateway_config.contract import (
-    Configuration,
-    GatewayIdentity,
-    Limits,
-    Model,
-    Policy,
-    StaticCredential,
-    Timeouts,
-    Upstream,
-)
+from gateway_config.contract import Configuration, GatewayIdentity, Limits, Model, Policy, Timeouts, Upstream
+from gateway_config.upstream_credentials import StaticCredential
 from gateway_proxy.checks.selection import MODELS_TRIED, Selection, selection
 
 DATES = {

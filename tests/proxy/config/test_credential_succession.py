@@ -8,16 +8,15 @@ import pytest
 from tests.proxy.config.test_live_configuration import Loader
 from tests.proxy.configurations import upstream
 
-from gateway_config.contract import (
+from gateway_config.contract import Timeouts, Upstream
+from gateway_config.parts import Value
+from gateway_config.upstream_credentials import (
     AWSCredential,
     Credential,
     EntraClient,
     EntraCredential,
     FederatedCredential,
     GoogleCredential,
-    Timeouts,
-    Upstream,
-    Value,
 )
 from gateway_proxy.credentials.renewing import Fetched, Renewing
 

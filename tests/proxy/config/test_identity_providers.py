@@ -8,7 +8,8 @@ import pytest
 from tests.proxy.configurations import UPSTREAM_KEY, configuration, files, sha256
 
 from gateway_config import bundle
-from gateway_config.contract import Egress, GoogleGroups, IdentityProvider, Value, WorkloadIssuer, WorkloadRule
+from gateway_config.contract import Egress, GoogleGroups, IdentityProvider, WorkloadIssuer, WorkloadRule
+from gateway_config.parts import Value
 from gateway_proxy.config.live import LiveConfiguration
 from gateway_proxy.providers import Pools
 from gateway_proxy.telemetry.metrics import Metrics

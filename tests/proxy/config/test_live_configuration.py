@@ -6,7 +6,8 @@ import pytest
 from tests.proxy.configurations import ALICE_KEY, UPSTREAM_KEY, configuration, files, upstream
 
 from gateway_config import bundle
-from gateway_config.contract import Egress, values_of
+from gateway_config.contract import Egress
+from gateway_config.upstream_credentials import values_of
 from gateway_proxy.config.live import LiveConfiguration
 from gateway_proxy.providers import Pools
 from gateway_proxy.telemetry.metrics import Metrics

@@ -11,7 +11,8 @@ from tests.standins.sigv4 import Keys
 from tests.standins.token_endpoints.aws import STS, Account, InstanceMetadata, PodIdentityAgent, Role, refused
 from tests.standins.token_endpoints.server import TokenServer
 
-from gateway_config.contract import AWSCredential, Value
+from gateway_config.parts import Value
+from gateway_config.upstream_credentials import AWSCredential
 from gateway_proxy.credentials.aws import aws_credentials
 from gateway_proxy.credentials.sigv4 import FrozenAWS
 from gateway_proxy.outbound.client import Outbound

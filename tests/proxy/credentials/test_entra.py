@@ -8,7 +8,8 @@ from tests.proxy.waiting import until
 from tests.standins.token_endpoints.entra import Application, Entra, refused
 from tests.standins.token_endpoints.server import TokenServer
 
-from gateway_config.contract import EntraClient, EntraCredential, Value
+from gateway_config.parts import Value
+from gateway_config.upstream_credentials import EntraClient, EntraCredential
 from gateway_proxy.credentials.entra import entra_token
 from gateway_proxy.outbound.client import Outbound
 from gateway_proxy.upstream.errors import CredentialError

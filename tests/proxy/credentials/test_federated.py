@@ -11,7 +11,7 @@ from tests.proxy.waiting import until
 from tests.standins.token_endpoints.anthropic import AnthropicTokens, Rule
 from tests.standins.token_endpoints.server import TokenServer
 
-from gateway_config.contract import FederatedCredential
+from gateway_config.upstream_credentials import FederatedCredential
 from gateway_proxy.credentials.federated import federated_token
 from gateway_proxy.outbound.client import Outbound
 from gateway_proxy.upstream.errors import CredentialError

@@ -12,7 +12,8 @@ from tests.standins.identity_provider import private_key
 from tests.standins.token_endpoints.google import Impersonation, Metadata, OAuth, Project, SecurityTokens, refused
 from tests.standins.token_endpoints.server import TokenServer
 
-from gateway_config.contract import GoogleCredential, Value
+from gateway_config.parts import Value
+from gateway_config.upstream_credentials import GoogleCredential
 from gateway_proxy.credentials.google import google_token
 from gateway_proxy.outbound.client import Outbound
 from gateway_proxy.upstream.errors import CredentialError

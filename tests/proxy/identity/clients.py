@@ -11,8 +11,9 @@ from typing import Any
 from tests.proxy.configurations import sha256
 from tests.standins.identity_provider import CLIENT_ID, CLIENT_SECRET, REDIRECT_URI, IdentityProvider
 
-from gateway_config.contract import Egress, Value
+from gateway_config.contract import Egress
 from gateway_config.contract import IdentityProvider as Configured
+from gateway_config.parts import Value
 from gateway_proxy.identity.oidc.client import IdentityProviderClient, SignedIn
 from gateway_proxy.outbound.client import Answer, Outbound
 from gateway_proxy.upstream.pool import Pools

@@ -11,7 +11,8 @@ from tests.proxy.configurations import sha256
 from tests.proxy.identity.clients import Clock, MakeDeveloper, Rerouted, configured
 from tests.standins.identity_provider import Asked, IdentityProvider, private_key
 
-from gateway_config.contract import GoogleGroups, Value
+from gateway_config.contract import GoogleGroups
+from gateway_config.parts import Value
 from gateway_proxy.identity.oidc import entra, google
 from gateway_proxy.identity.oidc.calls import Calls
 from gateway_proxy.identity.oidc.failures import ProviderRefusedError, ProviderUnavailableError, SignInRefusedError

@@ -15,7 +15,8 @@ from tests.proxy.configurations import sha256
 from tests.proxy.identity.clients import NONCE, STATE
 from tests.standins.web_person import WebPerson
 
-from gateway_config.contract import Egress, IdentityProvider, Value
+from gateway_config.contract import Egress, IdentityProvider
+from gateway_config.parts import Value
 from gateway_proxy.identity.oidc.client import IdentityProviderClient, SignedIn
 from gateway_proxy.identity.oidc.failures import ProviderRefusedError, SignInRefusedError
 from gateway_proxy.outbound.client import Outbound

@@ -20,7 +20,8 @@ from tests.proxy.configurations import (
 
 from gateway_config import bundle
 from gateway_config.callers import Caller
-from gateway_config.contract import Policy, values_of
+from gateway_config.contract import Policy
+from gateway_config.upstream_credentials import values_of
 from gateway_proxy.config.live import LiveConfiguration
 from gateway_proxy.errors import GatewayError
 from gateway_proxy.identity.principal import Principal

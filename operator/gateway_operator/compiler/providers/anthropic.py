@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from gateway_config.contract import Credential, FederatedCredential
+from gateway_config.upstream_credentials import Credential, FederatedCredential
 from gateway_operator.api.v1alpha1.conditions import Reason
 from gateway_operator.api.v1alpha1.providers import Anthropic
 from gateway_operator.compiler.providers.room import NO_CREDENTIAL, Keyring, Place, Room, UnusableError

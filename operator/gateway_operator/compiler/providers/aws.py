@@ -4,7 +4,7 @@ import json
 import re
 from typing import Final
 
-from gateway_config.contract import AWSCredential
+from gateway_config.upstream_credentials import AWSCredential
 from gateway_operator.api.v1alpha1.conditions import Reason
 from gateway_operator.api.v1alpha1.references import SecretKeyRef, SecretRef
 from gateway_operator.compiler.providers.regions import partition

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from gateway_config.contract import Credential
+from gateway_config.upstream_credentials import Credential
 from gateway_operator.api.v1alpha1.conditions import Reason
 from gateway_operator.api.v1alpha1.providers import Bedrock
 from gateway_operator.compiler.catalogue import BuiltinModel, bedrock_regions

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from gateway_config.contract import Credential
+from gateway_config.upstream_credentials import Credential
 from gateway_operator.api.v1alpha1.conditions import Reason
 from gateway_operator.api.v1alpha1.providers import ClaudePlatformAWS
 from gateway_operator.compiler.providers.aws import signing_credential

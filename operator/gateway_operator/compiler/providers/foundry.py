@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from gateway_config.contract import Credential, EntraClient, EntraCredential
+from gateway_config.upstream_credentials import Credential, EntraClient, EntraCredential
 from gateway_operator.api.v1alpha1.providers import Foundry
 from gateway_operator.compiler.providers.room import Keyring, Place, Room
 

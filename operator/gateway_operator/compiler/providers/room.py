@@ -5,7 +5,9 @@ from dataclasses import dataclass, field
 from typing import Any, Final, Generic, Literal, TypeVar
 
 from gateway_config.canonical import sha256_hex
-from gateway_config.contract import Credential, Egress, StaticCredential, Value
+from gateway_config.contract import Egress
+from gateway_config.parts import Value
+from gateway_config.upstream_credentials import Credential, StaticCredential
 from gateway_operator import names
 from gateway_operator.api.v1alpha1.conditions import Reason
 from gateway_operator.api.v1alpha1.references import SecretKeyRef

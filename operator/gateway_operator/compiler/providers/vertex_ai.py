@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from gateway_config.contract import Credential, GoogleCredential
+from gateway_config.upstream_credentials import Credential, GoogleCredential
 from gateway_operator.api.v1alpha1.providers import VertexAI
 from gateway_operator.compiler.providers.google_credentials import FILE_KEY, checked_credentials
 from gateway_operator.compiler.providers.regions import GOOGLE_LOCATIONS, Remark, misspelt

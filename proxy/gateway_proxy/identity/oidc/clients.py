@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from gateway_config.bundle import Bundle
-from gateway_config.contract import Value
+from gateway_config.parts import Value
 from gateway_proxy.identity.oidc.client import IdentityProviderClient
 from gateway_proxy.outbound.client import Outbound
 
