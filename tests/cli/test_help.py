@@ -67,10 +67,18 @@ def test_a_mistake_is_one_line(arguments: list[str], code: int, told: str) -> No
     assert lines[0].startswith(told)
 
 
-def test_a_reader_that_has_seen_enough_ends_a_command_quietly() -> None:
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["render", "examples/01-smallest"],  # in one piece, at the end
+        ["explain", "examples/01-smallest", "--user", "bob@corp.example"],  # line by line
+        ["--help"],
+    ],
+)
+def test_a_reader_that_has_seen_enough_ends_a_command_quietly(arguments: list[str]) -> None:
     read, write = os.pipe()
     os.close(read)
-    command = [*CLI, "render", "examples/01-smallest"]
+    command = [*CLI, *arguments]
     result = subprocess.run(
         command, stdout=write, stderr=subprocess.PIPE, text=True, check=False, env=running.environment()
     )
@@ -78,6 +86,16 @@ def test_a_reader_that_has_seen_enough_ends_a_command_quietly() -> None:
     assert result.returncode == -signal.SIGPIPE
     assert "Traceback" not in result.stderr
     assert "BrokenPipe" not in result.stderr
+
+
+def test_a_mistake_told_to_nobody_is_no_traceback_either() -> None:
+    read, write = os.pipe()
+    os.close(read)
+    result = subprocess.run(
+        [*CLI, "lint", "no-such-folder"], stdout=write, stderr=write, check=False, env=running.environment()
+    )
+    os.close(write)
+    assert result.returncode == -signal.SIGPIPE
 
 
 @pytest.mark.parametrize(("variables", "coloured"), [({}, True), ({"NO_COLOR": "1"}, False)])

@@ -1,5 +1,6 @@
 """Real operators and a real Lease: one leads, others stand by, and a holder that loses it ends."""
 
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -93,6 +94,17 @@ def test_a_holder_that_cannot_reach_the_api_server_ends_before_its_lease_runs_ou
             relay.mend()
             operator.start()
             operator.wait_until_synced()
+
+
+def test_a_connection_that_its_peer_has_closed_does_not_kill_the_operator(
+    api_server: ApiServer, home: str, tmp_path: Path
+) -> None:
+    with running_operator(api_server, folder=tmp_path, namespaces=[home], lease_namespace=home) as operator:
+        operator.wait_until_synced()
+        # What the kernel sends to a process that writes to such a connection.
+        operator.signal(signal.SIGPIPE)
+        assert operator.is_ready()
+        assert operator.stop() == 0
 
 
 def test_an_operator_waits_for_an_api_server_that_is_away_at_its_start(

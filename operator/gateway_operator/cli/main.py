@@ -3,7 +3,7 @@
 import os
 import signal
 import sys
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 
@@ -78,22 +78,45 @@ def root(
 
 def main() -> None:
     """The console script."""
-    # A reader that has seen enough (`head`, a pager) ends a command without a word, as it ends every other program.
-    signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+    try:
+        code = _run()
+        sys.stdout.flush()
+    except BrokenPipeError:
+        _end_as_its_reader_did()
+    sys.exit(code)
+
+
+def _run() -> int:
+    """Runs the command that the arguments name, and gives its exit code."""
     try:
         code = app(prog_name=PROGRAM, standalone_mode=False)
     except (typer.Abort, KeyboardInterrupt):
-        code = 130
+        return 130
+    except SystemExit as end:
+        # Typer takes a broken pipe of a command for itself, and ends with 1.
+        if isinstance(end.__context__, BrokenPipeError):
+            raise end.__context__ from None
+        raise
     except Exception as error:  # the boundary: a person gets a line; the variable brings the traceback
         # Typer brings its own copy of click, so its errors are known by what they can do.
         if hasattr(error, "format_message"):
-            sys.exit(_usage(error.format_message(), getattr(error, "ctx", None)))
+            return _usage(error.format_message(), getattr(error, "ctx", None))
         if os.environ.get(DEBUG_VARIABLE):
             raise
         text = " ".join(str(error).split()) or type(error).__name__
         print(f"error: {text} (a fault of this program; {DEBUG_VARIABLE}=1 shows where)", file=sys.stderr)
-        code = 1
-    sys.exit(code if isinstance(code, int) else 0)
+        return 1
+    return code if isinstance(code, int) else 0
+
+
+def _end_as_its_reader_did() -> NoReturn:
+    """A reader that has seen enough (`head`, a pager) ends a command without a word, as it ends every other program.
+
+    Only here, at the end: a command that lets SIGPIPE kill it is killed by each connection that its peer closes.
+    """
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+    os.kill(os.getpid(), signal.SIGPIPE)
+    raise AssertionError("SIGPIPE ends a process")
 
 
 def _usage(message: str, context: typer.Context | None) -> int:

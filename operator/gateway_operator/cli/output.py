@@ -32,9 +32,14 @@ class Markup(StrEnum):
 
 
 def console(*, stderr: bool = False) -> "Console":
+    """Where a command speaks to a person. A reader that has gone is a BrokenPipeError, as for `print`."""
     from rich.console import Console
 
-    return Console(stderr=stderr, highlight=False, soft_wrap=True, markup=False, emoji=False)
+    class Told(Console):
+        def on_broken_pipe(self) -> None:
+            raise
+
+    return Told(stderr=stderr, highlight=False, soft_wrap=True, markup=False, emoji=False)
 
 
 def print_json(value: Any) -> None:

@@ -1,6 +1,5 @@
 """`claude-gateway up`."""
 
-import signal
 from pathlib import Path
 from typing import Annotated
 
@@ -48,8 +47,6 @@ def up(
     """
     from gateway_operator.local import up as local
 
-    # The gateway goes on when nobody reads what it says.
-    signal.signal(signal.SIGPIPE, signal.SIG_IGN)
     options = local.Options(
         directory=directory,
         listen=listen,
