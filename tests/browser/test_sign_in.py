@@ -9,10 +9,10 @@ import pytest
 import trustme
 from playwright.sync_api import Browser, Page, expect
 from tests.oidc_provider import provider as whole
-from tests.standins.gateway import free_port
 from tests.standins.identity_provider import Asked, IdentityProvider
 from tests.standins.manifests import secret
 from tests.standins.page_server import PageServer
+from tests.standins.ports import free_port
 from tests.standins.sign_in import SignInWorld, oidc, tokens_of
 
 from gateway_proxy.web.responses import Response

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 from tests.client.claude_code import ClaudeCode, install
-from tests.standins.gateway import eventually, free_port
+from tests.standins.gateway import eventually
+from tests.standins.ports import free_port
 from tests.standins.raw_client import fetch
 
 pytestmark = pytest.mark.timeout(1000)

@@ -22,8 +22,9 @@ from tests.client.managed_machine import ManagedMachine
 from tests.client.signing_in import let_expire, login_of, managed_settings, sign_in
 from tests.oidc_provider.provider import CLIENT_SECRET, OpenIDProvider, openid_provider
 from tests.standins.anthropic_upstream import AnthropicUpstream
-from tests.standins.gateway import eventually, free_port
+from tests.standins.gateway import eventually
 from tests.standins.manifests import binding, deployment, policy, secret
+from tests.standins.ports import free_port
 from tests.standins.raw_client import fetch
 
 pytestmark = pytest.mark.timeout(1000)

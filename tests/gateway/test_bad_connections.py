@@ -10,8 +10,9 @@ import pytest
 import trustme
 from tests.standins import framing
 from tests.standins.anthropic_upstream import AnthropicUpstream, End, Gate
-from tests.standins.gateway import Gateway, free_port
+from tests.standins.gateway import Gateway
 from tests.standins.manifests import NAMESPACE, Manifest, binding, secret, serving
+from tests.standins.ports import refusing_port
 
 BODY = b'{"model":"claude-sonnet-5-5"}'
 FAILED = "claude_gateway_upstream_attempts_failed_total"
@@ -102,10 +103,15 @@ def test_tls_where_none_is_spoken(
         assert_passed_over(gateway, name, "Connect", "no connection")
 
 
-@pytest.mark.parametrize("host", ["no-such-host.invalid", f"127.0.0.1:{free_port()}"], ids=["no name", "no listener"])
-def test_nobody_there(gateway: Gateway, second: AnthropicUpstream, authority: trustme.CA, host: str, name: str) -> None:
-    gateway.load(two(name, f"http://{host}", second, authority))
+def test_no_such_host(gateway: Gateway, second: AnthropicUpstream, authority: trustme.CA, name: str) -> None:
+    gateway.load(two(name, "http://no-such-host.invalid", second, authority))
     assert_passed_over(gateway, name, "Connect", "no connection")
+
+
+def test_nobody_listens(gateway: Gateway, second: AnthropicUpstream, authority: trustme.CA, name: str) -> None:
+    with refusing_port() as port:
+        gateway.load(two(name, f"http://127.0.0.1:{port}", second, authority))
+        assert_passed_over(gateway, name, "Connect", "no connection")
 
 
 @pytest.mark.parametrize("begun", [b"", b"H", b"HTTP/1.1 200 OK\r\ncontent-type: text/event-str"])

@@ -11,8 +11,9 @@ from pathlib import Path
 
 import pytest
 from tests.standins.anthropic_upstream import AnthropicUpstream
-from tests.standins.gateway import Gateway, eventually, free_port
+from tests.standins.gateway import Gateway, eventually
 from tests.standins.manifests import smallest
+from tests.standins.ports import free_port
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="needs Linux's whole 127.0.0.0/8")
 

@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 from tests.standins import framing, messages
 from tests.standins.anthropic_upstream import AnthropicUpstream, End, Gate, Script, Step, stream, usual
-from tests.standins.gateway import ALICE, Gateway, free_port
+from tests.standins.gateway import ALICE, Gateway
 from tests.standins.manifests import Manifest, binding, deployment, developer_key, policy, secret
+from tests.standins.ports import refusing_port
 from tests.standins.requests_seen import Received
 
 BODY = b'{"model":"claude-sonnet-5-5"}'
@@ -78,9 +79,10 @@ def test_a_broken_upstream_is_passed_over(
 
 def test_nobody_listening_is_passed_over(gateway: Gateway, second: AnthropicUpstream) -> None:
     manifests = both(second, second)
-    manifests[2]["spec"]["anthropic"]["baseURL"] = f"http://127.0.0.1:{free_port()}"
-    gateway.load(manifests)
-    assert gateway.messages(BODY).status == 200
+    with refusing_port() as port:
+        manifests[2]["spec"]["anthropic"]["baseURL"] = f"http://127.0.0.1:{port}"
+        gateway.load(manifests)
+        assert gateway.messages(BODY).status == 200
 
 
 def test_no_first_byte_in_time_is_passed_over(

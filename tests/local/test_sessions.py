@@ -12,8 +12,9 @@ from urllib.parse import urlencode, urlsplit
 import pytest
 from tests.local import running
 from tests.local.running import Up, up, write
-from tests.standins.gateway import eventually, free_port
+from tests.standins.gateway import eventually
 from tests.standins.identity_provider import CLIENT_ID, CLIENT_SECRET, IdentityProvider
+from tests.standins.ports import free_port
 from tests.standins.postgres import PostgresServer
 from tests.standins.raw_client import Response, fetch
 from tests.standins.web_person import WebPerson

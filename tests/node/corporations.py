@@ -19,7 +19,7 @@ from tests.node.gateways import NodeGateway
 from tests.node.ingress_proxies import IngressProxy
 from tests.node.kubernetes import ADDRESS, eventually, reference, run
 from tests.oidc_provider.provider import CLIENT_SECRET, OpenIDProvider, openid_provider
-from tests.standins.gateway import free_port
+from tests.standins.ports import free_port
 from tests.standins.postgres import PostgresServer
 from tests.standins.raw_client import fetch
 from tests.standins.web_person import WebPerson

@@ -8,7 +8,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from tests.node.kubernetes import ADDRESS, CommandFailedError, eventually, run
-from tests.standins.gateway import free_port
+from tests.standins.ports import free_port
 from tests.standins.raw_client import connect
 
 PREFIX = "nginx.ingress.kubernetes.io/"

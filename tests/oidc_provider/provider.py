@@ -15,7 +15,7 @@ from shutil import copy
 from typing import Any
 
 from tests.npm_packages import installed, node
-from tests.standins.gateway import free_port
+from tests.standins.ports import free_port
 from tests.standins.web_person import Page
 
 HERE = Path(__file__).parent

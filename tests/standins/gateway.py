@@ -3,7 +3,6 @@
 import json
 import os
 import signal
-import socket
 import ssl
 import subprocess
 import sys
@@ -24,12 +23,6 @@ from gateway_operator.local import mount
 DEADLINE = 20.0
 ALICE = "alice@corp.example"
 ADMIN_TOKEN = "admin-token-canary-c2a9"
-
-
-def free_port(host: str = "127.0.0.1") -> int:
-    with socket.socket() as probe:
-        probe.bind((host, 0))
-        return int(probe.getsockname()[1])
 
 
 def eventually(condition: Callable[[], Any], *, what: str, deadline: float = DEADLINE) -> Any:

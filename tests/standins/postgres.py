@@ -5,7 +5,6 @@ import pwd
 import secrets
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -14,6 +13,7 @@ from pathlib import Path
 
 import trustme
 from tests.cluster.api_server import LEASH
+from tests.standins.ports import free_port
 
 TESTS = Path(__file__).parents[1]
 INITDB = "/usr/lib/postgresql/*/bin/initdb"
@@ -48,9 +48,7 @@ class PostgresServer:
         self._leash: subprocess.Popen[bytes] | None = None
         self._as_user: list[str] = []
         self._databases = 0
-        with socket.socket() as probe:
-            probe.bind((address, 0))
-            self.port = int(probe.getsockname()[1])
+        self.port = free_port(address)
         authority = trustme.CA()
         self.ca_pem = authority.cert_pem.bytes().decode()
         certificate = authority.issue_cert(*([certified] if certified is not None else ["localhost", address]))

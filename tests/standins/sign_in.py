@@ -20,7 +20,7 @@ from urllib.parse import urlencode
 
 import trustme
 from tests.standins import framing
-from tests.standins.gateway import Gateway, eventually, free_port
+from tests.standins.gateway import Gateway, eventually
 from tests.standins.identity_provider import CLIENT_ID, IdentityProvider
 from tests.standins.manifests import (
     GATEWAY,
@@ -33,6 +33,7 @@ from tests.standins.manifests import (
     policy,
     secret,
 )
+from tests.standins.ports import free_port
 from tests.standins.raw_client import Response, fetch
 from tests.standins.web_person import Page, WebPerson
 
