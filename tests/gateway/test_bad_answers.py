@@ -2,60 +2,33 @@
 metric counts, what the log says, and whether the next upstream is tried (docs/upstream-failures.md)."""
 
 import gzip
-import json
-from collections.abc import Iterable, Iterator
-from typing import NamedTuple
+import random
+from collections.abc import Iterator
 
 import pytest
+from tests.gateway.bad_answers import (
+    ALL_FAILED,
+    EVENTS,
+    FULL,
+    JSON,
+    MESSAGE,
+    PAGE,
+    UNREADABLE,
+    Row,
+    envelope,
+    error_event,
+    events,
+    failures,
+    packed,
+    page,
+    two,
+)
 from tests.standins import framing, messages
-from tests.standins.anthropic_upstream import AnthropicUpstream, End, Gate, Step, stream
+from tests.standins.anthropic_upstream import AnthropicUpstream, End, Gate, stream
 from tests.standins.gateway import Gateway
-from tests.standins.manifests import Manifest, binding, secret, serving
 
 BODY = b'{"model":"claude-sonnet-5-5"}'
 STREAMED = b'{"model":"claude-sonnet-5-5","stream":true}'
-PAGE = b"<!doctype html><title>Sign in to db-7</title>"
-EVENTS = messages.events()
-MESSAGE = json.dumps(messages.message()).encode()
-FAILED = "claude_gateway_upstream_attempts_failed_total"
-
-
-class Row(NamedTuple):
-    script: Iterable[Step]
-    status: int
-    kind: str
-    message: str
-    reason: str
-    """As the metric has it; empty where it is no failure of the upstream."""
-    next: bool = True
-    """Whether another upstream is tried."""
-
-
-def events(*first: bytes) -> list[Step]:
-    return stream([*first, *EVENTS])
-
-
-def page(status: int, kind: str = "text/html") -> bytes:
-    return framing.whole(status, PAGE, [("content-type", kind), ("retry-after", "7")])
-
-
-def packed(data: bytes, *headers: tuple[str, str], encoding: str = "gzip") -> bytes:
-    given = [("content-type", "application/json"), ("content-encoding", encoding), *headers]
-    return framing.whole(200, data, given)
-
-
-def error_event(kind: str) -> bytes:
-    return messages.event("error", {"type": "error", "error": {"type": kind, "message": "in words"}})
-
-
-def envelope(kind: str) -> bytes:
-    return json.dumps({"type": "error", "error": {"type": kind, "message": "in words"}}).encode()
-
-
-ALL_FAILED = 502, "api_error", "all upstreams failed (1 attempted)"
-FULL = 529, "overloaded_error", "the upstream is at capacity"
-JSON = [("content-type", "application/json")]
-UNREADABLE = "with nothing that a client could read"
 
 ANY: dict[str, Row] = {
     "200 with an empty body": Row([framing.whole(200, b"", JSON)], *ALL_FAILED, "BadAnswer"),
@@ -80,6 +53,16 @@ ANY: dict[str, Row] = {
     ),
     "200 with a long object that is no message": Row(
         [framing.whole(200, b'{"type":"page","text":"' + b"x" * 3_000_000 + b'"}', JSON)], *ALL_FAILED, "BadAnswer"
+    ),
+    "200 with a long page that says it is JSON": Row(
+        [framing.whole(200, PAGE + b"x" * 3_000_000, JSON)], *ALL_FAILED, "BadAnswer"
+    ),
+    "200 with a long text": Row([framing.whole(200, b"Welcome. " * 300_000)], *ALL_FAILED, "BadAnswer"),
+    "200 with a long JSON array": Row(
+        [framing.whole(200, b"[" + b"1," * 1_500_000 + b"1]", JSON)], *ALL_FAILED, "BadAnswer"
+    ),
+    "200 with a long script": Row(
+        [framing.whole(200, b"{ window.signIn = 1 }" + b" " * 3_000_000, JSON)], *ALL_FAILED, "BadAnswer"
     ),
     "200 with an error behind other members": Row(
         [framing.whole(200, b'{"error":{"type":"overloaded_error","message":"m"},"type":"error"}', JSON)], *FULL, "5xx"
@@ -155,18 +138,6 @@ def second(shared_second: AnthropicUpstream) -> Iterator[AnthropicUpstream]:
     shared_second.begin_test()
     yield shared_second
     assert shared_second.problems == []
-
-
-def two(first: AnthropicUpstream, second: AnthropicUpstream) -> list[Manifest]:
-    return serving(secret(), binding("anthropic", first.url, priority=10), binding("second", second.url))
-
-
-def failures(gateway: Gateway) -> dict[str, float]:
-    return {
-        labels["reason"]: value
-        for name, labels, value in gateway.samples()
-        if name == FAILED and labels["upstream"] == "claude/anthropic"
-    }
 
 
 @pytest.mark.parametrize("row", ANY.values(), ids=ANY.keys())
@@ -272,6 +243,20 @@ def test_what_a_client_takes_in_gzip_is_looked_into(
     assert answer.header("content-encoding") is None
 
 
+LONG = random.Random(1).randbytes(3_000_000).hex().encode()
+"""What stays longer than 1 MiB in gzip too."""
+
+
+@pytest.mark.parametrize("begun", [b"<html>", b"[1,", b"{ a: ", b'{"type":"page","text":"'])
+def test_what_a_client_takes_in_gzip_is_looked_into_where_it_is_long(
+    gateway: Gateway, upstream: AnthropicUpstream, begun: bytes
+) -> None:
+    for data in (begun + b" " * 600_000, begun + LONG):
+        upstream.script(packed(gzip.compress(data)))
+        answer = gateway.messages(BODY, headers=[("accept-encoding", "gzip")])
+        assert (answer.status, answer.error[0]) == ALL_FAILED[:2]
+
+
 @pytest.mark.parametrize("asked", ["identity", "gzip"])
 @pytest.mark.parametrize(
     "message",
@@ -301,12 +286,6 @@ def test_a_gzip_bomb_inside_a_stream_ends_in_band(gateway: Gateway, upstream: An
     assert gateway.audit_of(answer)["outcome"] != "completed"
 
 
-def test_a_page_is_no_number_of_tokens(gateway: Gateway, upstream: AnthropicUpstream) -> None:
-    upstream.respond = lambda request: [page(200)]
-    answer = gateway.messages(BODY, target="/v1/messages/count_tokens")
-    assert (answer.status, answer.error[1]) == (502, "all upstreams failed (1 attempted)")
-
-
 def test_json_in_the_place_of_a_stream_is_an_answer(gateway: Gateway, upstream: AnthropicUpstream) -> None:
     """Some gateways of others do not stream; the client asked for a message, and there it is."""
     upstream.script(framing.whole(200, MESSAGE, JSON))
@@ -329,12 +308,13 @@ def test_an_error_is_one_whatever_stands_before_it(
     assert gateway.messages(STREAMED).status == 529
 
 
-def test_an_answer_behind_blanks_is_one(gateway: Gateway, upstream: AnthropicUpstream) -> None:
+@pytest.mark.parametrize("asked", ["identity", "gzip"])
+def test_an_answer_behind_blanks_is_one(gateway: Gateway, upstream: AnthropicUpstream, asked: str) -> None:
     """Proxies send them while they wait, so that the connection stays open."""
-    blanks = b" \r\n" * 2000
-    upstream.script(framing.whole(200, blanks + MESSAGE, JSON))
-    answer = gateway.messages(BODY)
-    assert (answer.status, answer.body) == (200, blanks + MESSAGE)
+    told = b" \r\n" * 2000 + MESSAGE
+    upstream.script(packed(gzip.compress(told)) if asked == "gzip" else framing.whole(200, told, JSON))
+    answer = gateway.messages(BODY, headers=[("accept-encoding", asked)])
+    assert (answer.status, gzip.decompress(answer.body) if asked == "gzip" else answer.body) == (200, told)
 
 
 def test_a_first_event_in_pieces_is_waited_for(gateway: Gateway, upstream: AnthropicUpstream) -> None:

@@ -9,6 +9,8 @@ from tests.standins.gateway import Gateway
 from tests.standins.manifests import Manifest, binding, secret, serving
 from tests.standins.raw_client import Response
 
+FAILED = "claude_gateway_upstream_attempts_failed_total"
+JSON = [("content-type", "application/json")]
 PATH = "/v1/messages/count_tokens?beta=true"
 
 
@@ -95,7 +97,23 @@ def test_a_profile_that_names_no_model_is_not_asked(gateway: Gateway, bedrock: B
     assert bedrock.requests == []
 
 
-@pytest.mark.parametrize("body", [b"", b"{}", b"<html>", b'{"inputTokens":"many"}', b'{"inputTokens":1.5}', b"[1]"])
-def test_an_answer_that_is_no_number_is_no_count(gateway: Gateway, bedrock: BedrockStandIn, body: bytes) -> None:
-    bedrock.respond = lambda request: [framing.whole(200, body, [("content-type", "application/json")])]
-    assert not_available(count(gateway))
+NO_COUNTS = [
+    *(b"", b"{}", b"<html>", b"[1]", b'{"inputTokens":"many"}', b'{"inputTokens":1.5}', b'{"inputTokens":-1}'),
+    *(b'{"inputTokens":true}', b'{"inputTokens":null}', b'{"totalTokens":1190}', b'{"type":"message"}'),
+]
+
+
+@pytest.mark.parametrize("body", NO_COUNTS)
+def test_an_answer_that_is_no_number_is_no_count(
+    gateway: Gateway, bedrock: BedrockStandIn, upstream: AnthropicUpstream, body: bytes
+) -> None:
+    bedrock.respond = lambda request: [framing.whole(200, body, JSON)]
+    assert (count(gateway).status, gateway.metric(FAILED, reason="BadAnswer")) == (502, 1)
+    gateway.load(with_another(bedrock, upstream))
+    assert count(gateway).json() == {"input_tokens": 1190}
+    assert (len(bedrock.requests), len(upstream.requests)) == (2, 1)
+
+
+def test_none_at_all_is_a_count(gateway: Gateway, bedrock: BedrockStandIn) -> None:
+    bedrock.respond = lambda request: [framing.whole(200, b' {"inputTokens": 0}', JSON)]
+    assert count(gateway).body == b'{"input_tokens":0}'

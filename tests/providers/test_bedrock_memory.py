@@ -82,7 +82,7 @@ def test_a_refusal_is_remembered_for_ten_minutes_and_for_its_model(client: Bedro
 def test_an_answer_and_what_is_wrong_with_one_request_are_not_remembered(client: BedrockUpstream) -> None:
     client.translated(count(), REFUSED, NOW)
     client.translated(count(), ResponseHead.answered(429), NEVER)
-    client.translated(count(), ResponseHead.answered(200), b'{"inputTokens":1}')
+    client.translated_count(ResponseHead.answered(200), b'{"inputTokens":1}')
     assert client.counts(HAIKU)
 
 

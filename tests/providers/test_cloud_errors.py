@@ -329,11 +329,6 @@ def test_errors_in_a_loop_do_not_fill_the_log(
     assert said == [None] * (LINES_A_MINUTE + 2) + [7, None]
 
 
-def test_an_answer_that_is_no_error_stays() -> None:
-    head = ResponseHead.answered(200)
-    assert cloud_errors.translated(BEDROCK, CALL, head, b'{"input_tokens":1}') == (head, b'{"input_tokens":1}')
-
-
 def test_a_name_that_is_part_of_another_word_stays_in_it() -> None:
     names = Names(upstream("VertexAI", GoogleCredential(), project_id="corp"))
     assert names.withheld("corp: corporate, incorporated, (corp)") == (

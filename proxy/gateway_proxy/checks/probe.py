@@ -12,8 +12,8 @@ import msgspec
 from gateway_proxy import errors
 from gateway_proxy.checks import answers
 from gateway_proxy.identity.principal import Principal
+from gateway_proxy.inference import bad_answers, sse
 from gateway_proxy.inference import body as bodies
-from gateway_proxy.inference import sse
 from gateway_proxy.providers import Call, UpstreamClient
 from gateway_proxy.upstream.decoding import StreamedError
 from gateway_proxy.upstream.errors import ConnectError, UpstreamError
@@ -111,20 +111,20 @@ async def _answer(client: UpstreamClient, call: Call) -> tuple[ResponseHead, byt
         # Of no consequence once the answer is whole.
         exchange.abort()
     if head.status == 200 and call.counts:
-        return client.translated(call, head, body)
+        return client.translated_count(head, body)
     return head, body
 
 
 def _is_answer(kind: Kind, body: bytes) -> bool:
     if kind == "Stream":
         return b"event: message_start" in body
+    if kind == "CountTokens":
+        return bad_answers.is_count(body)
     try:
         value = json.loads(body)
     except (ValueError, RecursionError):
         return False
-    if not isinstance(value, dict):
-        return False
-    return isinstance(value.get("input_tokens"), int) if kind == "CountTokens" else value.get("type") == "message"
+    return isinstance(value, dict) and value.get("type") == "message"
 
 
 def _reason(error: UpstreamError, *, proxied: bool) -> str:

@@ -16,7 +16,7 @@ _CAPACITY: Final = frozenset({503, 529})
 class Answer:
     """The answer that goes to the client. Whoever holds one closes it."""
 
-    __slots__ = ("_open", "body", "events", "exchange", "head", "route", "silent", "told")
+    __slots__ = ("_open", "body", "events", "exchange", "head", "route", "silent")
 
     def __init__(
         self, route: Route, exchange: Exchange, head: ResponseHead, body: bytes | None, *, events: bool, silent: bool
@@ -31,8 +31,6 @@ class Answer:
         """Whether it is a stream of plain server-sent events."""
         self.silent = silent
         """Whether such a stream has been silent since its head."""
-        self.told = False
-        """Whether head and body are as its provider has them for the client."""
 
     def close(self) -> None:
         """Ends the exchange unless it is over, and leaves the upstream; the body stays."""

@@ -4,7 +4,7 @@ Whoever gets one fails over. Only the beginning of what an upstream says is look
 """
 
 import re
-from typing import Final
+from typing import Annotated, Final
 
 import msgspec
 
@@ -23,6 +23,8 @@ LONG_EVENT: Final = 64 * 1024
 INFLATED_BYTES: Final = 512 * 1024
 """Of an answer in gzip, at the most, where its beginning does not say what it is."""
 
+_BLANKS: Final = b" \t\r\n"
+"""What a proxy sends while it waits."""
 _START_BYTES: Final = 512
 _PACKED_START_BYTES: Final = 4096
 _LEADING_TYPE: Final = re.compile(
@@ -30,13 +32,20 @@ _LEADING_TYPE: Final = re.compile(
     rb"""[ \t\r\n]*"type"[ \t\r\n]*:[ \t\r\n]*"([a-z_]*)\""""
 )
 """The type of an object where only plain values stand before it, as in every answer of the Messages API."""
+_OBJECT: Final = re.compile(rb"\{[ \t\r\n]*(?:\"|\Z)")
+"""How one with members begins, which scripts and templates do not."""
 
 
 class _Typed(msgspec.Struct):
     type: str = ""
 
 
+class _Count(msgspec.Struct):
+    input_tokens: Annotated[int, msgspec.Meta(ge=0)]
+
+
 _typed = msgspec.json.Decoder(_Typed).decode
+_count = msgspec.json.Decoder(_Count).decode
 
 
 def says_something(held: bytes) -> bool:
@@ -47,7 +56,7 @@ def says_something(held: bytes) -> bool:
 def leading_error(held: bytes) -> bytes | None:
     """Looks at what a stream begins with, or is: the data of its first event where that is an error. Raises
     BadAnswerError for what is no stream."""
-    if held.lstrip(b" \t\r\n").startswith(b"<"):
+    if held.lstrip(_BLANKS).startswith(b"<"):
         raise BadAnswerError("a page in the place of events")
     event = sse.first_event(held)
     if event is None and len(held) <= LONG_EVENT:
@@ -58,8 +67,9 @@ def leading_error(held: bytes) -> bytes | None:
 
 
 def checked(answer: Answer, *, counts: bool) -> Answer:
-    """An answer that is no stream: a message, or a number of tokens. Of one that is too long to be held only the
-    beginning is looked at. Raises BadAnswerError and ProtocolError."""
+    """An answer that is no stream: a message, or, for a call that asks for a number of tokens, any JSON object, which
+    `check_count` is for. Of one that is too long to be held only the beginning is looked at. Raises BadAnswerError and
+    ProtocolError."""
     head = answer.head
     if head.status >= 400:
         return answer
@@ -72,8 +82,9 @@ def checked(answer: Answer, *, counts: bool) -> Answer:
         raise BadAnswerError("an answer that says it is no JSON")
     packed = is_packed(head)
     payload = answer.body if answer.body is not None else answer.exchange.held()
-    # Blanks are what a proxy sends while it waits.
-    start = (beginning(payload, _PACKED_START_BYTES) if packed else payload).lstrip(b" \t\r\n")[:_START_BYTES]
+    start = (beginning(payload, _PACKED_START_BYTES) if packed else payload).lstrip(_BLANKS)[:_START_BYTES]
+    if packed and not start:
+        start = (_whole(answer, packed=True) or b"").lstrip(_BLANKS)[:_START_BYTES]
     if not start:
         raise BadAnswerError("an empty answer")
     if not start.startswith(b"{"):
@@ -85,6 +96,8 @@ def checked(answer: Answer, *, counts: bool) -> Answer:
     body = _whole(answer, packed=packed)
     if kind is None:
         if body is None:
+            if _OBJECT.match(start) is None:
+                raise BadAnswerError("an answer that is no JSON object")
             return answer
         kind = _type_of(body)
     if kind == b"error" and body is not None:
@@ -92,6 +105,23 @@ def checked(answer: Answer, *, counts: bool) -> Answer:
     elif kind != b"message" and not counts:
         raise BadAnswerError("a JSON object that is no message")
     return answer
+
+
+def check_count(answer: Answer) -> None:
+    """For an answer with status 200 to a call that asks for a number of tokens, in the client's form. Raises
+    BadAnswerError where it is none, and ProtocolError."""
+    body = _whole(answer, packed=is_packed(answer.head))
+    if body is None or not is_count(body):
+        raise BadAnswerError("an answer that is no number of tokens")
+
+
+def is_count(body: bytes) -> bool:
+    """Whether it is a number of tokens as the Messages API has it: an object whose `input_tokens` is a whole number."""
+    try:
+        _count(body)
+    except (ValueError, RecursionError):
+        return False
+    return True
 
 
 def _whole(answer: Answer, *, packed: bool) -> bytes | None:

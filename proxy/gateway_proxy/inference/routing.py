@@ -107,7 +107,9 @@ class Router:
             except UpstreamError as error:
                 failures = failures or Failures()
                 failures.error()
-                self._failed(route, _label(error), era, probe=probe, decision=decision)
+                # A path that an upstream does not serve may be answered with 200 as well.
+                counts = metered or not isinstance(error, BadAnswerError)
+                self._failed(route, _label(error), era, probe=probe, decision=decision, counts=counts)
                 self._tell(route, error.reason, str(error), request)
                 continue
             except BaseException:
@@ -116,7 +118,7 @@ class Router:
                 raise
             head = answer.head
             fails = head.status >= 400 and route.client.fails_over(call, head, answer.body)
-            if answer.body is not None and head.status >= 400 and not answer.told:
+            if answer.body is not None and head.status >= 400:
                 answer.head, answer.body = route.client.translated(call, head, answer.body)
             if not fails:
                 if standing.failures and metered and standing.succeeded(era):
@@ -150,10 +152,9 @@ class Router:
         try:
             exchange = await route.client.send(call, route.model)
             answer = _ready(route, exchange, stream=call.stream) or await self._prepared(route, exchange, call)
-            if call.counts and answer.body is not None and answer.head.status < 400:
-                answer.head, answer.body = route.client.translated(call, answer.head, answer.body)
-                answer.told = True
-            return answer if answer.events else bad_answers.checked(answer, counts=call.counts)
+            if call.counts:
+                return _counted(route, answer)
+            return answer if answer.events else bad_answers.checked(answer, counts=False)
         except BaseException:
             occupancy.open -= 1
             if exchange is not None:
@@ -267,6 +268,17 @@ def _ready(route: Route, exchange: Exchange, *, stream: bool) -> Answer | None:
         return None
     body = exchange.whole(BUFFERED_LIMIT)
     return Answer(route, exchange, head, body, events=False, silent=False) if body is not None else None
+
+
+def _counted(route: Route, answer: Answer) -> Answer:
+    """A number of tokens, as its client gets it, or an error. Raises BadAnswerError and ProtocolError."""
+    if answer.events:
+        raise BadAnswerError("events in the place of a number of tokens")
+    answer = bad_answers.checked(answer, counts=True)
+    if answer.head.status == 200 and answer.body is not None:
+        answer.head, answer.body = route.client.translated_count(answer.head, answer.body)
+        bad_answers.check_count(answer)
+    return answer
 
 
 def _tells_of_upstream(status: int, *, own_credential: bool, metered: bool) -> bool:

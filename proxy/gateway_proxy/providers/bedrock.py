@@ -110,18 +110,17 @@ class BedrockUpstream(AWSUpstream):
         answer = super().translated(call, head, body)
         if not call.counts:
             return answer
-        if head.status == 200:
-            try:
-                count = _count_of(body).input_tokens
-            except (ValueError, RecursionError):
-                log.warning("upstream %s: it answered with something else than a number of tokens", self.name)
-            else:
-                return ResponseHead.answered(200, *_ids(head)), b'{"input_tokens":%d}' % count
-        else:
-            self._uncounting(call, head, body)
+        self._uncounting(call, head, body)
         error = failure_answers.tokens_not_counted()
         headers = [(name.encode(), value.encode()) for name, value in error.headers.items()]
         return ResponseHead.answered(error.status, *headers, *_ids(head)), errors.envelope(error, call.request_id)
+
+    def translated_count(self, head: ResponseHead, body: bytes) -> tuple[ResponseHead, bytes]:
+        try:
+            count = _count_of(body).input_tokens
+        except (ValueError, RecursionError):
+            return head, body
+        return ResponseHead.answered(200, *_ids(head)), b'{"input_tokens":%d}' % count
 
     async def _watched(self, call: Call, sent: Awaitable[Exchange]) -> Exchange:
         if not call.stream:

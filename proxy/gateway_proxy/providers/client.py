@@ -103,6 +103,10 @@ class UpstreamClient(ABC):
         return status >= 500 or status in _OF_THE_UPSTREAM
 
     def translated(self, call: Call, head: ResponseHead, body: bytes) -> tuple[ResponseHead, bytes]:
-        """An answer of status 400 or above, or a number of tokens, as the client gets it. `body`: of an answer that is
-        longer than anything a client could read, the beginning."""
+        """An answer of status 400 or above as the client gets it. `body`: of an answer that is longer than anything a
+        client could read, the beginning."""
         return told_errors.readable(self.name, call.request_id, head, body)
+
+    def translated_count(self, head: ResponseHead, body: bytes) -> tuple[ResponseHead, bytes]:
+        """A number of tokens, which came with status 200, as the client gets it. What is none stays as it came."""
+        return head, body

@@ -111,9 +111,7 @@ def told(head: ResponseHead, body: bytes) -> Told:
 
 
 def translated(names: Names, call: Call, head: ResponseHead, body: bytes) -> tuple[ResponseHead, bytes]:
-    """The answer of the binding with these names, as the client gets it: below 400 as it is."""
-    if head.status < 400:
-        return head, body
+    """An error of the binding with these names, as the client gets it."""
     said = told(head, body)
     error = _error(names, call, head.status, said)
     # What the client is told to the letter need not lie in a log too: a refusal may quote the conversation.

@@ -58,9 +58,7 @@ def kept_headers(head: ResponseHead) -> list[tuple[bytes, bytes]]:
 
 
 def readable(upstream: str, request_id: str, head: ResponseHead, body: bytes) -> tuple[ResponseHead, bytes]:
-    """An answer of an upstream that speaks the Messages API: as it came, but for an error that is no JSON object."""
-    if head.status < 400:
-        return head, body
+    """An error of an upstream that speaks the Messages API: as it came, but for one that is no JSON object."""
     try:
         _object_of(body)
     except (ValueError, RecursionError):

@@ -22,7 +22,7 @@ from gateway_proxy.inference.standing import Binding
 from gateway_proxy.policy.effective import AllowedModel, Route
 from gateway_proxy.providers.client import Call
 from gateway_proxy.telemetry.metrics import Metrics
-from gateway_proxy.upstream.errors import ConnectError, UpstreamError
+from gateway_proxy.upstream.errors import BadAnswerError, ConnectError, UpstreamError
 from gateway_proxy.upstream.head import ResponseHead
 
 MODEL = "claude-sonnet-5-5"
@@ -57,6 +57,9 @@ class Client:
     def translated(self, call: object, head: ResponseHead, body: bytes) -> tuple[ResponseHead, bytes]:
         return head, body
 
+    def translated_count(self, head: ResponseHead, body: bytes) -> tuple[ResponseHead, bytes]:
+        return head, body
+
     async def send(self, call: Call, model: str) -> Any:
         self.calls.append(call)
         self.asked += 1
@@ -65,7 +68,8 @@ class Client:
         if isinstance(self.says, UpstreamError):
             raise self.says
         head = ResponseHead(self.says, self.headers, content_length=2, chunked=False, keep_alive=True)
-        return SimpleNamespace(head=head, whole=lambda limit: b'{"type":"message"}', abort=lambda: None)
+        body = b'{"input_tokens":1}' if call.counts else b'{"type":"message"}'
+        return SimpleNamespace(head=head, whole=lambda limit: body, abort=lambda: None)
 
 
 class World:
@@ -219,6 +223,15 @@ async def test_what_does_not_tell_of_the_upstream_is_not_held_against_it(
     world.a.says, world.a.headers = status, [(b"retry-after", b"60")]
     for _ in range(5):
         await ask(world)
+    world.a.says = 200
+    assert await world.why() == ("a", "Preferred")
+
+
+async def test_a_bad_answer_to_count_tokens_tells_of_that_path_alone() -> None:
+    world = World("a", "b")
+    world.a.says = BadAnswerError("an answer that is no number of tokens")
+    for _ in range(5):
+        assert await world.why(metered=False) == ("b", "Failover")
     world.a.says = 200
     assert await world.why() == ("a", "Preferred")
 
