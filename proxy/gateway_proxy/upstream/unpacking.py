@@ -13,6 +13,8 @@ RATIO: Final = 200
 """How many times its size a gzip may unpack to: text comes to twenty, what is made to exhaust memory to a thousand."""
 MEMBERS_LIMIT: Final = 1000
 """Members of one gzip, of which each costs some microseconds whatever is in it."""
+MEMBER_BYTES: Final = 16
+"""What members hold on average where there are more in what is unpacked as it comes, such as one for each event."""
 
 _GZIP_WINDOW: Final = zlib.MAX_WBITS | 16
 _GZIP_MAGIC: Final = b"\x1f\x8b"
@@ -49,32 +51,39 @@ def unpack(exchange: Exchange, head: ResponseHead) -> Exchange:
 class Gunzip:
     """Unpacks gzip, one member behind another. A Decoder."""
 
-    __slots__ = ("_begun", "_in", "_member", "_out", "error")
+    __slots__ = ("_begun", "_in", "_member", "_members", "_out", "error")
 
     def __init__(self) -> None:
         self.error: UpstreamError | None = None
         self._member = zlib.decompressobj(_GZIP_WINDOW)
         self._begun = False
+        self._members = 0
         self._in = 0
         self._out = 0
 
     def feed(self, payload: bytes) -> bytes:
         self._in += len(payload)
+        view = memoryview(payload)
         parts: list[bytes] = []
+        position = 0
         try:
-            while payload:
-                self._begun = True
+            while position < len(view):
+                piece = view[position : position + _SLICE]
                 left = max(FREE_BYTES, RATIO * self._in) - self._out
-                part = self._member.decompress(payload, left + 1)
+                part = self._member.decompress(piece, left + 1)
                 if len(part) > left:
                     self.error = ProtocolError("a gzip that unpacks to far more than text does")
                     break
                 self._out += len(part)
                 parts.append(part)
-                payload = self._member.unused_data
-                if self._member.eof:
-                    self._begun = False
+                position += len(piece) - len(self._member.unused_data)
+                self._begun = not self._member.eof
+                if not self._begun:
                     self._member = zlib.decompressobj(_GZIP_WINDOW)
+                    self._members += 1
+                    if self._members > MEMBERS_LIMIT and self._members * MEMBER_BYTES > self._out:
+                        self.error = ProtocolError("a gzip of members with hardly anything in them")
+                        break
         except zlib.error:
             self.error = ProtocolError("a gzip that cannot be unpacked")
         return b"".join(parts)

@@ -2,13 +2,17 @@
 
 import gzip
 import itertools
+import zlib
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gateway_proxy.upstream import unpacking
 from gateway_proxy.upstream.errors import ProtocolError
-from gateway_proxy.upstream.unpacking import FREE_BYTES, RATIO, Gunzip
+from gateway_proxy.upstream.unpacking import FREE_BYTES, MEMBERS_LIMIT, RATIO, Gunzip
 
 
 def unpacked(*packets: bytes) -> tuple[bytes, object]:
@@ -66,3 +70,46 @@ def test_long_text_passes() -> None:
     text = b"event: content_block_delta\ndata: {}\n\n" * 100_000
     data = gzip.compress(text, 1)
     assert unpacked(*[data[at : at + 4096] for at in range(0, len(data), 4096)]) == (text, None)
+
+
+def test_an_event_in_each_member_passes() -> None:
+    event = b"event: content_block_delta\ndata: {}\n\n"
+    data = gzip.compress(event) * (2 * MEMBERS_LIMIT)
+    assert unpacked(*[data[at : at + 4096] for at in range(0, len(data), 4096)]) == (event * 2 * MEMBERS_LIMIT, None)
+
+
+@pytest.mark.parametrize("packet", [100, 262_144])
+@pytest.mark.parametrize("content", [b"", b"x"])
+def test_members_with_hardly_anything_in_them_come_to_an_end(content: bytes, packet: int) -> None:
+    data = gzip.compress(content) * (2 * MEMBERS_LIMIT)
+    out, error = unpacked(*[data[at : at + packet] for at in range(0, len(data), packet)])
+    assert (len(out) <= MEMBERS_LIMIT + 1, error) == (True, ProtocolError)
+
+
+def test_what_is_behind_a_member_is_not_copied_again_for_each(monkeypatch: pytest.MonkeyPatch) -> None:
+    handed = 0
+
+    class Counting:
+        """zlib's own, and how many bytes it is handed."""
+
+        def __init__(self, window: int) -> None:
+            self._real = zlib.decompressobj(window)
+
+        def decompress(self, data: bytes, limit: int) -> bytes:
+            nonlocal handed
+            handed += len(data)
+            return self._real.decompress(data, limit)
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(self._real, name)
+
+    monkeypatch.setattr(unpacking, "zlib", SimpleNamespace(decompressobj=Counting, error=zlib.error))
+    member = gzip.compress(bytes(range(64)))
+
+    def work(members: int) -> int:
+        nonlocal handed
+        handed = 0
+        assert unpacked(member * members) == (bytes(range(64)) * members, None)
+        return handed
+
+    assert work(8 * MEMBERS_LIMIT) < 9 * work(MEMBERS_LIMIT)
