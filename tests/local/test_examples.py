@@ -20,8 +20,8 @@ EXAMPLES = sorted(path for path in Path("examples").iterdir() if path.is_dir())
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.name)
 def test_lint_has_warnings_at_most(example: Path) -> None:
     judgement = judge([example])
-    assert judgement.errors == 0, judgement.remarks
-    assert {remark.reason for remark in judgement.remarks} <= {"SecretNotFound", "SinglePod"}
+    assert judgement.errors == 0, judgement.findings
+    assert {finding.reason for finding in judgement.findings} <= {"SecretNotFound", "SinglePod"}
     assert (example / "README.md").read_text().startswith("# ")
 
 

@@ -80,10 +80,10 @@ def test_lint_and_up_answer_every_manifest_with_lines(tmp_path: Path, seed: int)
         name = generator.choice(["a.yaml", "a.yml", "a.json"])
         (directory / name).write_bytes(generated(generator).encode("utf-8", "surrogatepass"))
         judgement = judge([directory])
-        for remark in judgement.remarks:
-            assert "\n" not in str(remark.problem)
-            assert remark.problem.message
-            assert remark.problem.line > 0 or remark.ref is not None or remark.problem.file
+        for finding in judgement.findings:
+            assert "\n" not in str(finding.problem)
+            assert finding.problem.message
+            assert finding.problem.line > 0 or finding.ref is not None or finding.problem.file
         builder = Builder(directory=directory, gateway_name=None, public_url="http://127.0.0.1:1")
         problems = rejections(builder)
         assert all(str(problem).startswith(str(tmp_path)) for problem in problems)

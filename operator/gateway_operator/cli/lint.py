@@ -65,17 +65,17 @@ def _document(judgement: "Judgement") -> dict[str, Any]:
     return {
         "findings": [
             {
-                "severity": remark.severity,
-                "reason": remark.reason,
-                "file": remark.problem.file or None,
-                "line": remark.problem.line or None,
-                "kind": remark.ref.kind if remark.ref else None,
-                "namespace": remark.ref.namespace if remark.ref else None,
-                "name": remark.ref.name if remark.ref else None,
-                "field": remark.problem.field,
-                "message": remark.problem.message,
+                "severity": finding.severity,
+                "reason": finding.reason,
+                "file": finding.problem.file or None,
+                "line": finding.problem.line or None,
+                "kind": finding.ref.kind if finding.ref else None,
+                "namespace": finding.ref.namespace if finding.ref else None,
+                "name": finding.ref.name if finding.ref else None,
+                "field": finding.problem.field,
+                "message": finding.problem.message,
             }
-            for remark in judgement.remarks
+            for finding in judgement.findings
         ],
         "notes": [str(note) for note in judgement.notes],
         "objects": judgement.objects,
@@ -90,10 +90,12 @@ def _print(judgement: "Judgement") -> None:
     out = console()
     for note in judgement.notes:
         out.print(Text.assemble(("note: ", "dim"), str(note)))
-    for remark in judgement.remarks:
-        style = "bold red" if remark.severity == "Error" else "bold yellow"
+    for finding in judgement.findings:
+        style = "bold red" if finding.severity == "Error" else "bold yellow"
         out.print(
-            Text.assemble((f"{remark.severity.lower()}: ", style), str(remark.problem), (f" ({remark.reason})", "dim"))
+            Text.assemble(
+                (f"{finding.severity.lower()}: ", style), str(finding.problem), (f" ({finding.reason})", "dim")
+            )
         )
     style = "red" if judgement.errors else "yellow" if judgement.warnings else "green"
     out.print(Text(_summary(judgement), style=style))
@@ -104,6 +106,6 @@ def _summary(judgement: "Judgement") -> str:
         return f"{number} {noun}{'' if number == 1 else 's'}"
 
     objects = count(judgement.objects, "object")
-    if not judgement.remarks:
+    if not judgement.findings:
         return f"{objects}, nothing to remark"
     return f"{objects}, {count(judgement.errors, 'error')}, {count(judgement.warnings, 'warning')}"

@@ -60,9 +60,9 @@ def compile_binding(
     result.findings += findings
     filters, findings = request_filters(checked.ref, spec.request_filters, spec.type, catalogue)
     result.findings += findings
-    remark = room.region_remark(member)
-    if remark is not None:
-        result.findings.append(warning(checked.ref, f"{room.path}.{remark.field}", remark.reason, remark.message))
+    unfit = room.region_warning(member)
+    if unfit is not None:
+        result.findings.append(warning(checked.ref, f"{room.path}.{unfit.field}", unfit.reason, unfit.message))
     result.spellings = [(model, name) for model, name in models.items() if name.startswith(_ARN)]
     path = f"{room.path}.baseURL"
     refused = url_finding(checked.ref, path, base_url, egress)

@@ -26,7 +26,7 @@ class RejectedError(Exception):
         self.problems = tuple(problems)
 
 
-class Remark(NamedTuple):
+class UnlocatedFinding(NamedTuple):
     """A finding before anybody has looked for its line, which takes long for a thousand of them. The same as before
     when only lines have moved."""
 
@@ -46,14 +46,14 @@ class Build:
     gateway: ObjectRef
     configuration: Configuration
     credentials: dict[str, str] = field(repr=False)
-    errors: tuple[Remark, ...]
+    errors: tuple[UnlocatedFinding, ...]
     """Of single objects, which are left out; the rest serves."""
-    warnings: tuple[Remark, ...]
+    warnings: tuple[UnlocatedFinding, ...]
     manifests: Manifests = field(repr=False)
 
-    def problem(self, remark: Remark) -> Problem:
-        """The remark with file and line."""
-        return self.manifests.problem(remark.ref, remark.path, remark.message)
+    def problem(self, finding: UnlocatedFinding) -> Problem:
+        """The finding with file and line."""
+        return self.manifests.problem(finding.ref, finding.path, finding.message)
 
     def packed(self, *, sequence: int, signing: SigningKeyValue | None = None) -> "Packed":
         """With the key of session tokens, where anybody signs in. Raises RejectedError when the configuration is too
@@ -109,7 +109,7 @@ class Builder:
         gateway = chosen_gateway(manifests.snapshot, self.gateway_name, where=str(self.directory))
         snapshot = self._snapshot(manifests.snapshot, gateway)
         compiled = compile_gateway(snapshot, gateway, store_default="Embedded", validation=self._validation)
-        errors = _remarks(compiled.findings, Severity.ERROR)
+        errors = _unlocated(compiled.findings, Severity.ERROR)
         if compiled.configuration is None:
             raise RejectedError([manifests.problem(error.ref, error.path, error.message) for error in errors])
         configuration = overrides.served_at(compiled.configuration, self.public_url)
@@ -121,7 +121,7 @@ class Builder:
             configuration=configuration,
             credentials=credentials,
             errors=errors,
-            warnings=_remarks(compiled.findings, Severity.WARNING),
+            warnings=_unlocated(compiled.findings, Severity.WARNING),
             manifests=manifests,
         )
 
@@ -141,9 +141,9 @@ class Builder:
         )
 
 
-def _remarks(findings: Iterable[Finding], severity: Severity) -> tuple[Remark, ...]:
+def _unlocated(findings: Iterable[Finding], severity: Severity) -> tuple[UnlocatedFinding, ...]:
     return tuple(
-        Remark(
+        UnlocatedFinding(
             finding.ref,
             finding.path,
             finding.message + (SECRET_HINT if finding.reason in _MISSING_SECRET else ""),

@@ -13,7 +13,9 @@ UNREADABLE_REASON = "Unreadable"
 FAULT_REASON = "Invalid"
 
 
-class Remark(NamedTuple):
+class LocatedFinding(NamedTuple):
+    """With the file and line that it is about, also for what kept a file from being read."""
+
     problem: Problem
     severity: Literal["Error", "Warning"]
     reason: str
@@ -23,7 +25,7 @@ class Remark(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Judgement:
-    remarks: tuple[Remark, ...]
+    findings: tuple[LocatedFinding, ...]
     notes: tuple[Problem, ...] = ()
     objects: int = 0
     unreadable: bool = False
@@ -31,11 +33,11 @@ class Judgement:
 
     @property
     def errors(self) -> int:
-        return sum(remark.severity == "Error" for remark in self.remarks)
+        return sum(finding.severity == "Error" for finding in self.findings)
 
     @property
     def warnings(self) -> int:
-        return len(self.remarks) - self.errors
+        return len(self.findings) - self.errors
 
 
 def judge(directories: Sequence[Path]) -> Judgement:
@@ -43,16 +45,16 @@ def judge(directories: Sequence[Path]) -> Judgement:
     try:
         return judged(ManifestReader(directories).read())
     except DirectoryUnreadableError as error:
-        return Judgement(remarks=(Remark(error.problem, "Error", UNREADABLE_REASON),), unreadable=True)
+        return Judgement(findings=(LocatedFinding(error.problem, "Error", UNREADABLE_REASON),), unreadable=True)
 
 
 def judged(manifests: Manifests) -> Judgement:
     """What can be said against manifests that were read, from files or from a cluster."""
-    remarks = [Remark(problem, "Error", UNREADABLE_REASON) for problem in manifests.unreadable]
-    remarks += [Remark(problem, "Error", FAULT_REASON) for problem in manifests.faults]
-    remarks += [_remark(manifests, finding) for finding in _findings(manifests)]
+    findings = [LocatedFinding(problem, "Error", UNREADABLE_REASON) for problem in manifests.unreadable]
+    findings += [LocatedFinding(problem, "Error", FAULT_REASON) for problem in manifests.faults]
+    findings += [_located(manifests, finding) for finding in _findings(manifests)]
     return Judgement(
-        remarks=tuple(sorted(set(remarks), key=lambda remark: (remark.problem, remark.severity, remark.reason))),
+        findings=tuple(sorted(set(findings), key=lambda finding: (finding.problem, finding.severity, finding.reason))),
         notes=manifests.notes,
         objects=manifests.objects,
         unreadable=bool(manifests.unreadable),
@@ -70,9 +72,9 @@ def _findings(manifests: Manifests) -> set[Finding]:
     return findings
 
 
-def _remark(manifests: Manifests, finding: Finding) -> Remark:
+def _located(manifests: Manifests, finding: Finding) -> LocatedFinding:
     elsewhere = finding.reason in ELSEWHERE and manifests.elsewhere
     is_error = finding.severity == Severity.ERROR and not elsewhere
     message = f"{finding.message} {elsewhere}; it has to be in the cluster" if elsewhere else finding.message
     problem = manifests.problem(finding.ref, finding.path, message)
-    return Remark(problem, "Error" if is_error else "Warning", finding.reason, finding.ref)
+    return LocatedFinding(problem, "Error" if is_error else "Warning", finding.reason, finding.ref)

@@ -12,7 +12,7 @@ from typing import Any
 
 from gateway_operator.local import addresses, gateway_process, overrides, reports, state
 from gateway_operator.local.addresses import Address
-from gateway_operator.local.building import Build, Builder, RejectedError, Remark
+from gateway_operator.local.building import Build, Builder, RejectedError, UnlocatedFinding
 from gateway_operator.local.gateway_process import GatewayProcess
 from gateway_operator.local.manifests import SUFFIXES, Problem
 from gateway_operator.local.overrides import DemoTarget
@@ -91,7 +91,7 @@ class _Run:
         self._sequence = 0
         self._revision = ""
         self._rejected = False
-        self._shown: frozenset[Remark] = frozenset()
+        self._shown: frozenset[UnlocatedFinding] = frozenset()
         self._noted: frozenset[Problem] = frozenset()
 
     async def run(self) -> None:
@@ -277,16 +277,16 @@ class _Run:
                 self._terminal.say(("note: ", "dim"), str(note))
         self._noted = frozenset(build.manifests.notes)
         found = frozenset(build.errors + build.warnings)
-        for show, remarks in ((self._terminal.error, build.errors), (self._terminal.warning, build.warnings)):
-            fresh = [remark for remark in remarks if remark not in self._shown]
+        for show, findings in ((self._terminal.error, build.errors), (self._terminal.warning, build.warnings)):
+            fresh = [finding for finding in findings if finding not in self._shown]
             for problem in sorted(map(build.problem, fresh[:SHOWN_AT_ONCE])):
                 show(str(problem))
             if len(fresh) > SHOWN_AT_ONCE:
                 more = len(fresh) - SHOWN_AT_ONCE
                 show(f"and {more} more; `claude-gateway lint {self._options.directory}` lists them all")
         settled = sorted(self._shown - found)
-        for remark in settled[:SHOWN_AT_ONCE]:
-            self._terminal.say(("settled: ", "green"), str(remark))
+        for finding in settled[:SHOWN_AT_ONCE]:
+            self._terminal.say(("settled: ", "green"), str(finding))
         if len(settled) > SHOWN_AT_ONCE:
             self._terminal.say(("settled: ", "green"), f"and {len(settled) - SHOWN_AT_ONCE} more")
         self._shown = found

@@ -11,7 +11,7 @@ from gateway_operator.compiler.providers.regions import (
     AWS_REGIONS,
     CHINA,
     COMMERCIAL,
-    Remark,
+    RegionWarning,
     misspelt,
     partition,
     role_elsewhere,
@@ -53,9 +53,9 @@ def upstream_id(builtin: BuiltinModel, provider: str, place: Place) -> str:
     return bare
 
 
-def region_remark(member: Bedrock) -> Remark | None:
+def region_warning(member: Bedrock) -> RegionWarning | None:
     if partition(member.region) == CHINA and not member.base_url:
-        return Remark("region", Reason.REGION_NOT_OFFERED, _NOT_IN_CHINA)
+        return RegionWarning("region", Reason.REGION_NOT_OFFERED, _NOT_IN_CHINA)
     return misspelt(member.region, AWS_REGIONS, "AWS") or role_elsewhere(member.region, member.role_arn)
 
 
@@ -65,5 +65,5 @@ ROOM: Final[Room[Bedrock]] = Room(
     place=place,
     credential=credential,
     upstream_id=upstream_id,
-    region_remark=region_remark,
+    region_warning=region_warning,
 )

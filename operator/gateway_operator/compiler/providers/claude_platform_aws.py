@@ -9,7 +9,7 @@ from gateway_operator.compiler.providers.aws import signing_credential
 from gateway_operator.compiler.providers.regions import (
     AWS_REGIONS,
     COMMERCIAL,
-    Remark,
+    RegionWarning,
     misspelt,
     partition,
     role_elsewhere,
@@ -37,9 +37,9 @@ def credential(member: ClaudePlatformAWS, keyring: Keyring) -> Credential:
     )
 
 
-def region_remark(member: ClaudePlatformAWS) -> Remark | None:
+def region_warning(member: ClaudePlatformAWS) -> RegionWarning | None:
     if partition(member.region) != COMMERCIAL and not member.base_url:
-        return Remark("region", Reason.REGION_NOT_OFFERED, _COMMERCIAL_ALONE)
+        return RegionWarning("region", Reason.REGION_NOT_OFFERED, _COMMERCIAL_ALONE)
     return misspelt(member.region, AWS_REGIONS, "AWS") or role_elsewhere(member.region, member.role_arn)
 
 
@@ -48,5 +48,5 @@ ROOM: Final[Room[ClaudePlatformAWS]] = Room(
     attribute="claude_platform_aws",
     place=place,
     credential=credential,
-    region_remark=region_remark,
+    region_warning=region_warning,
 )

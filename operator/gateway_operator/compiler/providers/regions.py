@@ -43,7 +43,7 @@ class Partition(NamedTuple):
     dns_suffix: str
 
 
-class Remark(NamedTuple):
+class RegionWarning(NamedTuple):
     """A warning about a region, or about what does not go with it."""
 
     field: str
@@ -71,8 +71,8 @@ def partition(region: str) -> Partition:
     return next((found for prefix, found in _PARTITIONS.items() if region.startswith(prefix)), COMMERCIAL)
 
 
-def misspelt(region: str, known: Sequence[str], cloud: str) -> Remark | None:
-    """A remark where no known region has the words of this one."""
+def misspelt(region: str, known: Sequence[str], cloud: str) -> RegionWarning | None:
+    """A warning where no known region has the words of this one."""
     if _words(region) in map(_words, known):
         return None
     # Hardly ever of another continent: where prompts go is no matter of likeness.
@@ -81,17 +81,19 @@ def misspelt(region: str, known: Sequence[str], cloud: str) -> Remark | None:
     nearest = swapped or get_close_matches(region, alike, n=1, cutoff=0.7)
     hint = f"did you mean {nearest[0]}?" if nearest else "check the spelling."
     message = f'"{region}" is no region of {cloud} that is known here: {hint} One that is new stays as it is'
-    return Remark("region", Reason.REGION_UNKNOWN, message)
+    return RegionWarning("region", Reason.REGION_UNKNOWN, message)
 
 
-def role_elsewhere(region: str, role_arn: str) -> Remark | None:
-    """A remark where a role's ARN is of another partition than the region whose STS is asked for it: identities end
+def role_elsewhere(region: str, role_arn: str) -> RegionWarning | None:
+    """A warning where a role's ARN is of another partition than the region whose STS is asked for it: identities end
     where their partition does (AWS whitepaper, "AWS Fault Isolation Boundaries", Partitions)."""
     theirs, ours = role_arn.split(":")[1] if role_arn else "", partition(region).name
     if theirs in ("", ours):
         return None
     message = f'roleARN is of the partition {theirs}, and "{region}" of {ours}, where that role cannot be assumed'
-    return Remark("roleARN", Reason.ROLE_OF_ANOTHER_PARTITION, f"{message}: take a role of {ours}, or another region")
+    return RegionWarning(
+        "roleARN", Reason.ROLE_OF_ANOTHER_PARTITION, f"{message}: take a role of {ours}, or another region"
+    )
 
 
 def _words(region: str) -> str:

@@ -13,7 +13,7 @@ from gateway_operator.api.v1alpha1.conditions import Reason
 from gateway_operator.api.v1alpha1.references import SecretKeyRef
 from gateway_operator.compiler.catalogue import BuiltinModel
 from gateway_operator.compiler.findings import Finding, error
-from gateway_operator.compiler.providers.regions import Remark
+from gateway_operator.compiler.providers.regions import RegionWarning
 from gateway_operator.compiler.references import UnresolvedError, Values
 from gateway_operator.compiler.snapshot import ObjectRef
 
@@ -120,7 +120,7 @@ def catalogue_id(builtin: BuiltinModel, provider: str, place: Place) -> str:
     return builtin.upstream_ids[provider]
 
 
-def nothing_to_remark(_: Any) -> Remark | None:
+def nothing_to_warn_of(_: Any) -> RegionWarning | None:
     """For a provider without regions."""
     return None
 
@@ -137,7 +137,7 @@ class Room(Generic[Member]):
     """Raises UnusableError."""
     upstream_id: Callable[[BuiltinModel, str, Place], str] = catalogue_id
     """What a model is called there: the model, the provider's type, where."""
-    region_remark: Callable[[Member], Remark | None] = nothing_to_remark
+    region_warning: Callable[[Member], RegionWarning | None] = nothing_to_warn_of
     """What is to be warned of before anything is asked there."""
     complete_path: Mapping[str, str] = field(default_factory=dict)
     """Suffix of the provider's own hosts → the path that a base URL at one of them ends with."""

@@ -5,7 +5,7 @@ from typing import Final
 from gateway_config.upstream_credentials import Credential, GoogleCredential
 from gateway_operator.api.v1alpha1.providers import VertexAI
 from gateway_operator.compiler.providers.google_credentials import FILE_KEY, checked_credentials
-from gateway_operator.compiler.providers.regions import GOOGLE_LOCATIONS, Remark, misspelt
+from gateway_operator.compiler.providers.regions import GOOGLE_LOCATIONS, RegionWarning, misspelt
 from gateway_operator.compiler.providers.room import Keyring, Place, Room
 
 VERSION_PATH: Final = "/v1"
@@ -39,7 +39,7 @@ def credential(member: VertexAI, keyring: Keyring) -> Credential:
     return GoogleCredential(service_account=value, impersonate=member.impersonate or None)
 
 
-def region_remark(member: VertexAI) -> Remark | None:
+def region_warning(member: VertexAI) -> RegionWarning | None:
     return misspelt(member.region, GOOGLE_LOCATIONS, "Google Cloud")
 
 
@@ -48,6 +48,6 @@ ROOM: Final[Room[VertexAI]] = Room(
     attribute="vertex_ai",
     place=place,
     credential=credential,
-    region_remark=region_remark,
+    region_warning=region_warning,
     complete_path={".googleapis.com": VERSION_PATH},
 )
