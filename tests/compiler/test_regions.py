@@ -104,6 +104,67 @@ def test_a_role_is_assumed_in_its_own_partition_alone(provider: str, region: str
     )
 
 
+HAIKU = "inference-profile/eu.anthropic.claude-haiku-5-5"
+
+
+def said_of_model(upstream_id: str, **member: Any) -> list[Finding]:
+    bedrock = {"region": "eu-central-1", "podIdentity": {}, **member}
+    models = [{"id": "claude-opus-5-5"}, {"id": "claude-haiku-5-5", "upstreamID": upstream_id}]
+    result = compiled(binding("cloud", type="Bedrock", bedrock=bedrock, models=models), policy())
+    assert result.configuration is not None
+    assert result.configuration.upstreams[0].models["claude-haiku-5-5"] == upstream_id
+    return list(result.findings)
+
+
+@pytest.mark.parametrize(
+    ("region", "arn", "told"),
+    [
+        ("eu-central-1", f"arn:aws:bedrock:eu-west-1:1:{HAIKU}", ["eu-west-1", "eu-central-1"]),
+        ("us-east-1", "arn:aws:bedrock:us-west-2:1:inference-profile/a1", ["us-west-2", "us-east-1"]),
+        ("us-east-1", "arn:aws:bedrock:us-east-2::foundation-model/anthropic.x", ["us-east-2", "us-east-1"]),
+        ("us-east-1", "arn:aws:bedrock:us-east-2:1:provisioned-model/a1", ["us-east-2", "us-east-1"]),
+        ("us-gov-west-1", "arn:aws:bedrock:us-east-1:1:inference-profile/a1", ["us-east-1", "us-gov-west-1"]),
+        ("us-gov-west-1", "arn:aws:bedrock:us-gov-west-1:1:inference-profile/a1", ["aws,", "in aws-us-gov,"]),
+        ("eu-central-1", "arn:aws-eusc:bedrock:::foundation-model/anthropic.x", ["aws-eusc,", "in aws,"]),
+    ],
+)  # fmt: skip
+def test_an_arn_of_another_region_or_partition_is_told(region: str, arn: str, told: list[str]) -> None:
+    (finding,) = said_of_model(arn, region=region)
+    assert (finding.path, finding.severity) == ("spec.models[1].upstreamID", Severity.WARNING)
+    assert finding.reason == "ModelOfAnotherRegion"
+    assert all(words in finding.message for words in told), finding.message
+    assert f"take the ARN that {region} has for it" in finding.message
+
+
+@pytest.mark.parametrize(
+    ("region", "upstream_id"),
+    [
+        ("eu-central-1", f"arn:aws:bedrock:eu-central-1:1:{HAIKU}"),
+        ("eu-central-1", "arn:aws:bedrock:eu-central-1:1:application-inference-profile/a1"),
+        ("us-gov-west-1", "arn:aws-us-gov:bedrock:us-gov-west-1::foundation-model/anthropic.claude-haiku-5-5"),
+        ("eu-central-1", "arn:aws:bedrock:::foundation-model/anthropic.claude-haiku-5-5"),
+        ("eu-central-1", "us.anthropic.claude-haiku-5-5"),
+        ("eu-central-1", "arn:aws:bedrock"),
+        ("eu-central-1", "a:aws:bedrock:us-east-1:1:x"),
+    ],
+)  # fmt: skip
+def test_nothing_is_said_of_an_arn_of_the_region_s_own_or_of_another_name(region: str, upstream_id: str) -> None:
+    assert said_of_model(upstream_id, region=region) == []
+
+
+@pytest.mark.parametrize(
+    ("url", "reasons"),
+    [
+        ("https://relay.corp.example", []),
+        ("https://bedrock-runtime.eu-west-1.amazonaws.com", []),
+        ("https://vpce-0a1.bedrock-runtime.eu-central-1.vpce.amazonaws.com", ["ModelOfAnotherRegion"]),
+    ],
+)
+def test_who_answers_at_another_address_may_know_other_arns(url: str, reasons: list[str]) -> None:
+    findings = said_of_model(f"arn:aws:bedrock:eu-west-1:1:{HAIKU}", baseURL=url)
+    assert [finding.reason for finding in findings] == reasons
+
+
 @pytest.fixture(scope="module")
 def session() -> Session:
     session = Session()

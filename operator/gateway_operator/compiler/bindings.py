@@ -11,7 +11,7 @@ from gateway_operator.compiler.catalogue import Catalogue, unknown_model
 from gateway_operator.compiler.filters import request_filters
 from gateway_operator.compiler.findings import Finding, warning
 from gateway_operator.compiler.inventory import Checked, validated
-from gateway_operator.compiler.providers import ROOMS, Keyring, Place, Room, UnusableError
+from gateway_operator.compiler.providers import ROOMS, Keyring, Room, UnusableError
 from gateway_operator.compiler.references import Values, host_of
 from gateway_operator.compiler.snapshot import ObjectRef
 from gateway_operator.compiler.urls import plain_http_finding, url_finding
@@ -56,7 +56,7 @@ def compile_binding(
     member = room.member(spec)
     place = room.place(member)
     base_url = place.base_url.rstrip("/")
-    models, findings = _models(checked.ref, spec, catalogue, room, place)
+    models, findings = _models(checked.ref, spec, catalogue, room, member)
     result.findings += findings
     filters, findings = request_filters(checked.ref, spec.request_filters, spec.type, catalogue)
     result.findings += findings
@@ -120,10 +120,11 @@ def _incomplete(room: Room[Any], ref: ObjectRef, path: str, base_url: str) -> Fi
 
 
 def _models(
-    ref: ObjectRef, spec: ProviderBindingSpec, catalogue: Catalogue, room: Room[Any], place: Place
+    ref: ObjectRef, spec: ProviderBindingSpec, catalogue: Catalogue, room: Room[Any], member: Any
 ) -> tuple[dict[str, str], list[Finding]]:
     """Canonical id → upstream id. A listed model overrides the catalogue's id for it."""
     findings: list[Finding] = []
+    place = room.place(member)
     defaults = {builtin.model.id: room.upstream_id(builtin, spec.type, place) for builtin in catalogue.builtin()}
     models = {} if spec.only_listed_models else dict(defaults)
     listed: dict[str, int] = {}
@@ -138,6 +139,10 @@ def _models(
             findings.append(warning(ref, path, Reason.MODEL_DUPLICATE, message))
         else:
             models[canonical] = entry.upstream_id or defaults.get(canonical, canonical)
+            unfit = room.model_warning(member, entry.upstream_id or "")
+            if unfit is not None:
+                path = f"spec.models[{position}].{unfit.field}"
+                findings.append(warning(ref, path, unfit.reason, unfit.message))
     if not models:
         findings.append(warning(ref, "spec.models", Reason.NO_MODELS, "the binding serves no model"))
     return models, findings

@@ -79,6 +79,8 @@ class Reason(Choice):
     """A warning: the provider serves no Claude in this partition of its cloud."""
     ROLE_OF_ANOTHER_PARTITION = "RoleOfAnotherPartition"
     """A warning: the role's ARN is of another partition of AWS than the region, where it cannot be assumed."""
+    MODEL_OF_ANOTHER_REGION = "ModelOfAnotherRegion"
+    """A warning: a model's ARN is of another region or partition of AWS than the one where it is asked for."""
     EXPOSURE_UNAVAILABLE = "ExposureUnavailable"
     """The cluster does not have the kind of object that `exposure.type` asks for."""
     NAME_TAKEN = "NameTaken"

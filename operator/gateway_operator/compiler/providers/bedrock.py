@@ -13,6 +13,7 @@ from gateway_operator.compiler.providers.regions import (
     COMMERCIAL,
     RegionWarning,
     misspelt,
+    model_elsewhere,
     partition,
     role_elsewhere,
 )
@@ -59,6 +60,13 @@ def region_warning(member: Bedrock) -> RegionWarning | None:
     return misspelt(member.region, AWS_REGIONS, "AWS") or role_elsewhere(member.region, member.role_arn)
 
 
+def model_warning(member: Bedrock, upstream_id: str) -> RegionWarning | None:
+    # An address of another name may be anybody's; those of VPC endpoints name their region.
+    if member.base_url and member.region not in member.base_url:
+        return None
+    return model_elsewhere(member.region, upstream_id)
+
+
 ROOM: Final[Room[Bedrock]] = Room(
     name="bedrock",
     attribute="bedrock",
@@ -66,4 +74,5 @@ ROOM: Final[Room[Bedrock]] = Room(
     credential=credential,
     upstream_id=upstream_id,
     region_warning=region_warning,
+    model_warning=model_warning,
 )

@@ -47,7 +47,7 @@ class RegionWarning(NamedTuple):
     """A warning about a region, or about what does not go with it."""
 
     field: str
-    """Of the provider's member."""
+    """Of the provider's member, or of a listed model."""
     reason: Reason
     message: str
 
@@ -94,6 +94,27 @@ def role_elsewhere(region: str, role_arn: str) -> RegionWarning | None:
     return RegionWarning(
         "roleARN", Reason.ROLE_OF_ANOTHER_PARTITION, f"{message}: take a role of {ours}, or another region"
     )
+
+
+def model_elsewhere(region: str, upstream_id: str) -> RegionWarning | None:
+    """A warning where a model's ARN is of another partition or region than the one that is asked for it. Also the ARN
+    of an inference profile that spreads over regions is that of a region to call it from (Bedrock user guide,
+    "Inference profiles"); elsewhere AWS answers "The provided model identifier is invalid" (earendil-works/pi#5527)."""
+    match upstream_id.split(":", 5):
+        case ["arn", theirs, _, place, _, _]:
+            ours = partition(region).name
+        case _:
+            return None
+    if place not in ("", region):
+        what = f"{place}, and the binding asks in {region}"
+        way_out = f"take the ARN that {region} has for it, or a binding of its own with region {place}"
+    elif theirs != ours:
+        what = f"the partition {theirs}, and {region} lies in {ours}"
+        way_out = f"take the ARN that {region} has for it"
+    else:
+        return None
+    message = f"this ARN is of {what}, where no such model is known: {way_out}"
+    return RegionWarning("upstreamID", Reason.MODEL_OF_ANOTHER_REGION, message)
 
 
 def _words(region: str) -> str:

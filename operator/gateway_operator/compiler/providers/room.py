@@ -120,8 +120,8 @@ def catalogue_id(builtin: BuiltinModel, provider: str, place: Place) -> str:
     return builtin.upstream_ids[provider]
 
 
-def nothing_to_warn_of(_: Any) -> RegionWarning | None:
-    """For a provider without regions."""
+def nothing_to_warn_of(*_: Any) -> RegionWarning | None:
+    """For a provider without regions, or whose names of models are of none."""
     return None
 
 
@@ -139,6 +139,8 @@ class Room(Generic[Member]):
     """What a model is called there: the model, the provider's type, where."""
     region_warning: Callable[[Member], RegionWarning | None] = nothing_to_warn_of
     """What is to be warned of before anything is asked there."""
+    model_warning: Callable[[Member, str], RegionWarning | None] = nothing_to_warn_of
+    """The same of the name that a binding gives a model."""
     complete_path: Mapping[str, str] = field(default_factory=dict)
     """Suffix of the provider's own hosts → the path that a base URL at one of them ends with."""
 
