@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -30,13 +31,17 @@ class FakeServer:
 
 
 @asynccontextmanager
-async def fake_server(*answers: Answer) -> AsyncIterator[FakeServer]:
+async def fake_server(*answers: Answer, tls: ssl.SSLContext | None = None) -> AsyncIterator[FakeServer]:
     fake = FakeServer(list(answers))
     app = web.Application()
     app.router.add_route("*", "/{path:.*}", fake.answer)
-    async with TestServer(app, shutdown_timeout=0) as server:
-        fake.url = f"http://127.0.0.1:{server.port}"
+    server = TestServer(app, shutdown_timeout=0)
+    await server.start_server(ssl=tls)
+    try:
+        fake.url = f"{'https' if tls else 'http'}://127.0.0.1:{server.port}"
         yield fake
+    finally:
+        await server.close()
 
 
 def says(body: Any, *, status: int = 200, headers: dict[str, str] | None = None) -> Answer:

@@ -14,12 +14,13 @@ import yaml
 from aiohttp import web
 from tests.cluster.api_server import ApiServer
 from tests.kube.fake_server import config_map, fake_server, refuses, says
+from tests.standins.authorities import TRAITS, Authority, Traits
 
 from gateway_operator.kube import access as access_module
 from gateway_operator.kube.access import AccessError, InClusterAccess, connected, found_access, kopf_login
 from gateway_operator.kube.client import KubeClient
 from gateway_operator.kube.connection import Connection, FixedAccess
-from gateway_operator.kube.errors import UnauthorizedError
+from gateway_operator.kube.errors import UnauthorizedError, UnavailableError
 from gateway_operator.kube.resources import NAMESPACES
 
 
@@ -66,6 +67,26 @@ async def test_a_pod_uses_its_service_account(service_account: Path, api_server:
     async with KubeClient(access) as client:
         assert await _works(client)
         assert client.namespace == "operators"
+
+
+@pytest.mark.parametrize("traits", TRAITS.values(), ids=TRAITS)
+async def test_the_authority_of_any_cluster_is_trusted(tmp_path: Path, traits: Traits) -> None:
+    cluster, other = Authority(traits), Authority(traits)
+    (tmp_path / "token").write_text("token")
+    (tmp_path / "ca.crt").write_text(cluster.pem)
+    namespaces = {
+        "kind": "NamespaceList",
+        "metadata": {"resourceVersion": "1"},
+        "items": [{"metadata": {"name": "default"}}],
+    }
+    async with fake_server(says(namespaces), tls=cluster.server()) as fake:
+        async with KubeClient(InClusterAccess(server=fake.url, folder=tmp_path)) as client:
+            assert await _works(client)
+        (tmp_path / "ca.crt").write_text(other.pem)
+        access = InClusterAccess(server=fake.url, folder=tmp_path)
+        async with KubeClient(access, retry_seconds=0) as client:
+            with pytest.raises(UnavailableError, match="CERTIFICATE_VERIFY_FAILED"):
+                await client.list(NAMESPACES)
 
 
 async def test_a_rotated_token_is_read_once_the_old_one_is_refused(

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Final, NoReturn
 from urllib.parse import urlencode, urlsplit
 
+from gateway_config import server_certificates
 from gateway_operator.cli.output import Exit, fail
 
 URL_VARIABLE: Final = "CLAUDE_GATEWAY_URL"
@@ -126,7 +127,7 @@ def _credential(key: str | None) -> dict[str, str]:
 
 
 def _tls(ca_file: Path | None) -> ssl.SSLContext:
-    context = ssl.create_default_context()
+    context = server_certificates.trusting()
     if ca_file is not None:
         try:
             context.load_verify_locations(cafile=ca_file)

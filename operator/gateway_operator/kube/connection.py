@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
+from gateway_config import server_certificates
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Connection:
@@ -36,9 +38,7 @@ def tls_context(
     *, ca_file: Path | None, insecure: bool, certificate_file: Path | None = None, key_file: Path | None = None
 ) -> ssl.SSLContext:
     """Raises `OSError` (`ssl.SSLError` is one) for files that are missing or are no certificates."""
-    context = ssl.create_default_context(cafile=str(ca_file) if ca_file else None)
-    # The authorities of many clusters lack the key identifiers that Python 3.13 asks for by default
-    context.verify_flags &= ~ssl.VERIFY_X509_STRICT
+    context = server_certificates.trusting(cafile=str(ca_file) if ca_file else None)
     if insecure:
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE

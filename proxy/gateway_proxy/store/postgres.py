@@ -13,7 +13,7 @@ from sqlalchemy.dialects.postgresql import Insert, insert
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import NullPool
 
-from gateway_config import postgres_url
+from gateway_config import postgres_url, server_certificates
 from gateway_proxy.store.database import FAILURES
 from gateway_proxy.store.errors import StoreConfigurationError
 
@@ -109,7 +109,7 @@ def _tls(mode: str | None, ca_pem: str | None) -> ssl.SSLContext | str:
     if ca_pem is None and mode not in postgres_url.ENCRYPTED:
         return mode or "prefer"
     try:
-        context = ssl.create_default_context(cadata=ca_pem)
+        context = server_certificates.trusting(cadata=ca_pem)
     except (ssl.SSLError, ValueError):
         raise StoreConfigurationError("the store's certificate authority is no PEM certificate") from None
     if mode == "verify-ca" or (mode == "require" and ca_pem is None):

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from typing import Final
 from urllib.parse import unquote, urlsplit
 
+from gateway_config import server_certificates
+
 _DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 
 
@@ -100,7 +102,7 @@ def reached_directly(host: str, no_proxy: Iterable[str]) -> bool:
 
 def tls_context(ca_pem: str | None) -> ssl.SSLContext:
     """Trusts the system's certificates and those of `ca_pem`. Raises ssl.SSLError or ValueError on bad PEM."""
-    context = ssl.create_default_context()
+    context = server_certificates.trusting()
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.set_alpn_protocols(["http/1.1"])
     if ca_pem:
