@@ -14,6 +14,8 @@ BORDER: Final = re.compile(rb"\n\n|\n\r\n|\r\r")
 _DATA: Final = b"data:"
 _EVENT: Final = b"event:"
 _SAID: Final = re.compile(rb"(?:\A|[\r\n])data:[ \t]*[^ \t\r\n]")
+_MARKS: Final = (b"message_stop", b"error")
+"""In an event that ends a message."""
 _EVENT_STREAM: Final = b"text/event-stream"
 
 
@@ -66,10 +68,6 @@ def error_in(event: bytes | None) -> bytes | None:
     if not any(line.startswith(_EVENT) and line[len(_EVENT) :].strip() == b"error" for line in lines):
         return None
     return next(line[len(_DATA) :].strip() for line in lines if line.startswith(_DATA))
-    for line in event.splitlines():
-        if line.startswith(_DATA):
-            return line[5:].strip()
-    return None
 
 
 class StreamState:
@@ -84,8 +82,11 @@ class StreamState:
 
     def observe(self, events: bytes) -> None:
         """Looks at whole events. Cheap to skip: needed only for data that holds `message_stop` or `error`."""
-        for line in events.splitlines():
-            if line.startswith(b"event:"):
+        marks = [at for mark in _MARKS if (at := events.find(mark)) >= 0]
+        if not marks:
+            return
+        for line in events[events.rfind(b"\n", 0, min(marks)) + 1 :].splitlines():
+            if line.startswith(_EVENT):
                 self._seen(line[6:].strip())
             elif line.startswith(_DATA) and (b"message_stop" in line or b"error" in line):
                 try:

@@ -35,10 +35,13 @@ _UNKNOWN_FAILURE: Final = 500
 _NAME: Final = re.compile(r"[A-Za-z][A-Za-z0-9._-]{0,99}\Z")
 
 _EVENT, _FAILURE, _NOTHING = range(3)
-_TYPE_START: Final = b'{"type":"'
 _TYPE: Final = re.compile(rb"[A-Za-z0-9_.-]{1,64}\Z")
+_LEADING_TYPE: Final = re.compile(rb'\{"type":"([^"]*)"')
+_BEGINNING_BYTES: Final = 30
+"""Of an event's data, in which its type stands as a rule and little else."""
 _UNTYPED: Final = b"data: "
 _EVENT_END: Final = b"\n\n"
+_LF, _CR = b"\n\r"
 _LINE_ENDS: Final = bytes.maketrans(b"\r\n", b"  ")
 _ERROR_EVENT: Final = b"event: error\ndata: "
 
@@ -63,7 +66,13 @@ def _kind(raw: bytes) -> int:
     return _EVENT if headers.get(":event-type") == "chunk" else _NOTHING
 
 
-def _start(name: bytes) -> bytes:
+def _start(beginning: bytes) -> bytes:
+    """What an event begins with whose data begin so; empty where they must be parsed for it."""
+    found = _LEADING_TYPE.match(beginning)
+    return _named(found[1]) if found is not None else b""
+
+
+def _named(name: bytes) -> bytes:
     """What an event of this type begins with; empty for a type that cannot stand there as it is."""
     return b"event: " + name + b"\ndata: " if _TYPE.match(name) else b""
 
@@ -139,10 +148,8 @@ def _event(content: bytes) -> tuple[bytes, bytes]:
         data = _chunk_of(content).bytes
     except (ValueError, RecursionError):
         raise ProtocolError("an event stream that makes no sense: a chunk without bytes in base64") from None
-    start = _starts[data[9 : data.find(b'"', 9)]] if data.startswith(_TYPE_START) else b""
-    if not start:
-        start = _parsed_start(data)
-    if b"\n" in data or b"\r" in data:
+    start = _starts[data[:_BEGINNING_BYTES]] or _parsed_start(data)
+    if _LF in data or _CR in data:
         # In JSON they stand between members alone, and a line of data cannot hold them.
         data = data.translate(_LINE_ENDS)
     return start, data
@@ -154,4 +161,4 @@ def _parsed_start(data: bytes) -> bytes:
         name = _typed(data).type
     except (ValueError, RecursionError):
         raise ProtocolError("an event stream that makes no sense: a chunk that is no event") from None
-    return (_starts[name.encode("utf-8", "replace")] if name is not None else b"") or _UNTYPED
+    return (_named(name.encode("utf-8", "replace")) if name is not None else b"") or _UNTYPED

@@ -1,9 +1,10 @@
 """Reads the usage out of an answer as it passes. Nothing here changes a byte, and nothing here raises.
 
-Most of a stream is `content_block_delta`: of those only the length of the text is taken, by two searches, because it is
+Most of a stream is `content_block_delta`: of those only the length of the text is taken, by one pattern, because it is
 the estimate that an aborted stream is billed by. Every other event that says `"usage"` is parsed.
 """
 
+import re
 from typing import Annotated, Any, Final
 
 import msgspec
@@ -24,8 +25,12 @@ INLINE_BYTES: Final = 512 * 1024
 _DATA: Final = b"data:"
 _DELTA_TYPE: Final = b'"content_block_delta"'
 _USAGE: Final = b'"usage"'
-_DELTA_START: Final = b'event: content_block_delta\ndata: {"type":"content_block_delta"'
-_DELTA_DATA_OFFSET: Final = len(b"event: content_block_delta\n")
+_TEXT_DELTA: Final = re.compile(
+    rb'event: content_block_delta\ndata: \{"type":"content_block_delta","index":\d+,"delta":'
+    rb'\{"type":"[a-z_]+_delta","(?:text|thinking|partial_json)":"(?>(.*)")[^"\n]*\Z'
+)
+"""An event with text as the API writes it, and nothing behind it: of one line of data, whose last quotation mark ends
+the text."""
 _DELTA_KIND_OFFSET: Final = 40
 """Of the delta's own type in a data line as the Anthropic API writes it; the first `_delta` is the event's."""
 _TEXT_MEMBERS: Final = ("text", "thinking", "partial_json")
@@ -33,7 +38,7 @@ _TEXT_STARTS: Final = tuple(f'"{name}":"'.encode() for name in _TEXT_MEMBERS)
 
 
 class StreamMeter:
-    """Fed with a stream's bytes in any portions; cheapest when each is one whole event."""
+    """Fed with a stream's bytes in any portions; cheapest when each is whole events."""
 
     __slots__ = ("_characters", "_final", "_held", "_pieces", "_skipping", "_usage")
 
@@ -46,16 +51,20 @@ class StreamMeter:
         self._skipping = False
 
     def feed(self, data: bytes) -> None:
-        if (
-            not self._held
-            and data.startswith(_DELTA_START)
-            and data.endswith(b"\n\n")
-            and data.count(b"\n") == 3
-            and not self._skipping
-            and len(data) < MAX_LINE_BYTES
-        ):
-            self._characters += _delta_characters(data, start=_DELTA_DATA_OFFSET)
+        if self._held or self._skipping or not data.endswith(b"\n\n") or len(data) > MAX_LINE_BYTES:
+            self._feed_part(data)
             return
+        for event in data[:-2].split(b"\n\n"):
+            found = _TEXT_DELTA.match(event)
+            if found is not None:
+                self._characters += len(found[1])
+                continue
+            for line in event.split(b"\n"):
+                if line.startswith(_DATA):
+                    self._take(line)
+
+    def _feed_part(self, data: bytes) -> None:
+        """Takes what may begin or end inside of a line."""
         lines = data.split(b"\n")
         rest = lines.pop()
         if lines and self._skipping:
@@ -98,7 +107,7 @@ class StreamMeter:
         if len(line) > MAX_LINE_BYTES:
             return
         if _DELTA_TYPE in line[:64]:
-            self._characters += _delta_characters(line, start=0)
+            self._characters += _delta_characters(line)
         elif _USAGE in line:
             self._read(line)
 
@@ -125,14 +134,14 @@ class StreamMeter:
                 self._final = True
 
 
-def _delta_characters(line: bytes, *, start: int) -> int:
-    """Characters of text in the data line at `start`, taken as its bytes; a signature or a citation is no output.
+def _delta_characters(line: bytes) -> int:
+    """Characters of text in a data line, taken as its bytes; a signature or a citation is no output.
 
     The end is the last quotation mark, not the line's: the API pads some events with blanks.
     """
-    member = line.find(b'_delta",', start + _DELTA_KIND_OFFSET) + len(b'_delta",')
+    member = line.find(b'_delta",', _DELTA_KIND_OFFSET) + len(b'_delta",')
     if not line.startswith(_TEXT_STARTS, member):
-        return _parsed_delta_characters(line[start:])
+        return _parsed_delta_characters(line)
     return max(line.rfind(b'"') - line.find(b':"', member) - 2, 0)
 
 

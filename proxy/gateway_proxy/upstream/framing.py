@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from gateway_proxy.memo import Memo
 from gateway_proxy.upstream.errors import ProtocolError
 
 _SIZE, _DATA, _DATA_END, _TRAILER, _DONE = range(5)
@@ -36,15 +37,6 @@ class ChunkWalker:
 
     def feed(self, data: bytes) -> list[tuple[int, int]]:
         """Walks one packet. Raises ProtocolError on framing that RFC 9112 does not allow."""
-        if self._state == _SIZE and not self._line:
-            # One packet, one chunk: how an event of a stream comes as a rule.
-            start = data.find(b"\r\n", 0, 10) + 2
-            digits = data[: start - 2]
-            if start > 2 and not digits.translate(None, _HEX):
-                end = len(data) - 2
-                if start + int(digits, 16) == end and end > start and data.endswith(b"\r\n"):
-                    self.border = end + 2
-                    return [(start, end)]
         spans: list[tuple[int, int]] = []
         position, length = 0, len(data)
         plain = self._state == _SIZE and not self._line
@@ -56,12 +48,21 @@ class ChunkWalker:
                 if end < 0:
                     self._hold(data[position:], _LINE_LIMIT)
                     break
-                line = self._line + data[position:end]
-                self._line = b""
+                line = data[position:end]
+                if self._line:
+                    line, self._line = self._line + line, b""
                 position = end + 1
-                size, extended = _chunk_size(line)
-                plain = plain and not extended
-                if size:
+                size, extended = _chunk_sizes[line]
+                if extended:
+                    plain = False
+                end = position + size
+                if size and data[end : end + 2] == b"\r\n":
+                    # A whole chunk: how an event of a stream comes as a rule.
+                    spans.append((position, end))
+                    position = end + 2
+                    if plain:
+                        self.border = position
+                elif size:
                     self._left, self._state = size, _DATA
                 else:
                     self._state, plain = _TRAILER, False
@@ -125,6 +126,9 @@ def _chunk_size(line: bytes) -> tuple[int, bool]:
     if not 0 < len(digits) <= _SIZE_DIGITS or digits.translate(None, _HEX):
         raise ProtocolError("a chunk size is not a hexadecimal number")
     return int(digits, 16), bool(semicolon)
+
+
+_chunk_sizes: Final = Memo(_chunk_size)
 
 
 def chunk(payload: bytes) -> bytes:

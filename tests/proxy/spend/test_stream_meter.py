@@ -88,6 +88,11 @@ def test_blanks_that_pad_an_event_are_not_text() -> None:
     assert metered(started(), padded).output_tokens == 1
 
 
+def test_a_line_behind_the_text_is_not_text() -> None:
+    longer = delta("abcd").replace(b"}}\n\n", b'}}\nid: "not a word of it"\n\n')
+    assert metered(started(), longer).output_tokens == 1
+
+
 def test_a_signature_or_a_citation_is_not_text() -> None:
     quoting = {"type": "citations_delta", "citation": {"type": "char_location", "cited_text": "x" * 400}}
     usage = metered(
