@@ -13,14 +13,13 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Final, Protocol, cast
 
 from aiohttp import web
-from aiohttp.http_exceptions import LineTooLong
-from aiohttp.http_parser import RawRequestMessage
-from aiohttp.streams import EMPTY_PAYLOAD, StreamReader
+from aiohttp.streams import StreamReader
 from aiohttp.web_protocol import RequestHandler, RequestPayloadError, _ErrInfo
 
-from gateway_proxy import errors
+from gateway_proxy import errors, request_heads
 from gateway_proxy.client_request import ClientRequest, request_id_of
 from gateway_proxy.errors import GatewayError
+from gateway_proxy.request_heads import HEAD_LIMIT, HEADERS_LIMIT, LINE_LIMIT
 from gateway_proxy.timeouts import Timeouts
 from gateway_proxy.upstream.ticker import Ticker
 
@@ -30,11 +29,6 @@ Handler = Callable[[ClientRequest], Awaitable[None]]
 Routes = Mapping[str, Handler]
 """By path. Paths are matched as they are sent, byte for byte: nothing is decoded or tidied."""
 
-HEAD_LIMIT: Final = 64 * 1024
-"""Bytes of a request's head; more is 431."""
-_LINE_LIMIT: Final = 16 * 1024
-"""Bytes of one header or of the request line. Tokens of identity providers with many groups come near 8 KiB."""
-_HEADERS_LIMIT: Final = 128
 _READ_BUFFER: Final = 512 * 1024
 """Bytes of a body that are held before its handler reads them."""
 _LINGER_BYTES: Final = 64 * 1024 * 1024
@@ -122,9 +116,9 @@ class ClientConnection(RequestHandler):
             access_log=None,  # type: ignore[arg-type] # None is aiohttp's way to turn it off
             keepalive_timeout=0,
             auto_decompress=False,
-            max_line_size=_LINE_LIMIT,
-            max_field_size=_LINE_LIMIT,
-            max_headers=_HEADERS_LIMIT,
+            max_line_size=LINE_LIMIT,
+            max_field_size=LINE_LIMIT,
+            max_headers=HEADERS_LIMIT,
             read_bufsize=_READ_BUFFER,
             logger=log,
         )
@@ -180,7 +174,7 @@ class ClientConnection(RequestHandler):
         super().data_received(data)
         if self._request_count != parsed:
             if self._unparsed_bytes > HEAD_LIMIT:
-                self._refuse_large_heads()
+                request_heads.refuse_large(self._messages)
             if data:
                 self._unparsed_bytes = len(data)
         elif waiting and self._head_bytes > HEAD_LIMIT and not self._messages:
@@ -341,25 +335,11 @@ class ClientConnection(RequestHandler):
         self._head_bytes = 0
         if self._waiter is not None and not self._waiter.done():
             self._close = True
-            self._messages.append((_ErrInfo(error.status, error, ""), EMPTY_PAYLOAD))
+            self._messages.append(request_heads.refused(error))
             self._waiter.set_result(None)
 
-    def _refuse_large_heads(self) -> None:
-        """The parser bounds lines and their number, so a head that came in one packet may be larger than we take."""
-        for number, (message, _) in enumerate(self._messages):
-            if not isinstance(message, _ErrInfo) and _head_size(message) > HEAD_LIMIT:
-                error = errors.headers_too_large()
-                self._messages[number] = (_ErrInfo(error.status, error, ""), EMPTY_PAYLOAD)
-
     async def _refuse_message(self, info: _ErrInfo) -> None:
-        error = info.exc
-        if not isinstance(error, GatewayError):
-            too_large = isinstance(error, LineTooLong) or "Too many headers" in info.message
-            error = (
-                errors.headers_too_large()
-                if too_large
-                else errors.invalid_request("the request is not valid HTTP/1.1", reason="MalformedRequest")
-            )
+        error = request_heads.error_of(info)
         self._close = True
         self._server.refused(error)
         if self.transport is not None:
@@ -390,11 +370,6 @@ class BodyReading(Protocol):
     def arrived(self) -> None: ...
     def fail(self, error: Exception) -> None: ...
     def tick(self, now: float, timeouts: Timeouts) -> None: ...
-
-
-def _head_size(message: RawRequestMessage) -> int:
-    """Bytes of a parsed head, as good as it was sent."""
-    return len(message.path) + sum(len(name) + len(value) + 4 for name, value in message.raw_headers)
 
 
 def _unread_bytes(transport: asyncio.Transport) -> int:

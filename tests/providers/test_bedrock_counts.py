@@ -71,14 +71,17 @@ def test_a_model_that_is_not_counted_is_remembered_and_nothing_is_guessed(
     assert gateway.messages(BODY).status == 200, "and this one answers"
 
 
-@pytest.mark.parametrize("status", [400, 408, 429, 500, 503])
+@pytest.mark.parametrize(
+    ("status", "reason"), [(400, "Other"), (408, "Other"), (429, "429"), (500, "5xx"), (503, "5xx")]
+)
 def test_a_request_that_cannot_be_counted_takes_no_count_from_others(
-    gateway: Gateway, bedrock: BedrockStandIn, status: int
+    gateway: Gateway, bedrock: BedrockStandIn, status: int, reason: str
 ) -> None:
     bedrock.respond = lambda request: [error_answer(status, "SomeException", "messages.0: arn:aws:iam::123456789012")]
     refused = count(gateway)
     assert not_available(refused)
     assert "123456789012" not in refused.body.decode()
+    assert gateway.metric(FAILED, reason=reason) == 1
     bedrock.respond = bedrock.usual
     assert count(gateway).json() == {"input_tokens": 1190}
 
