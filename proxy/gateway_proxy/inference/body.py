@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
 import msgspec
@@ -44,21 +44,13 @@ def _is_utf8(body: bytes) -> bool:
 class Members:
     """The top-level members of a body, by name, and where each lies in it."""
 
-    __slots__ = ("_ends", "_places", "_text", "_values", "body")
+    __slots__ = ("_places", "_text", "_values", "body")
 
-    def __init__(
-        self,
-        body: bytes,
-        values: dict[str, msgspec.Raw],
-        *,
-        places: list[Place] | None = None,
-        ends: Sequence[int] = (),
-    ) -> None:
-        """`ends`: where each value ends, in a body without anything between its members, in place of `places`."""
+    def __init__(self, body: bytes, values: dict[str, msgspec.Raw], *, places: list[Place] | None = None) -> None:
+        """Without `places` for a body that has nothing between its members, and each once."""
         self.body = body
         self._values = values
         self._places = places
-        self._ends = ends
         self._text: str | None = None
 
     def __contains__(self, name: str) -> bool:
@@ -72,7 +64,7 @@ class Members:
     def places(self) -> list[Place]:
         """Every member in order, one that stands twice too."""
         if self._places is None:
-            self._places = [Place._make(each) for each in _compact(self._values, self._ends)]
+            self._places = [Place._make(each) for each in _compact(self._values)]
         return self._places
 
     @property
@@ -127,7 +119,7 @@ class Members:
         cut: int | None = None  # where the first of those to be cut begins that stand before this one
         end = 0
         places = self._places
-        for name, key, value, end in places if places is not None else _compact(self._values, self._ends):
+        for name, key, value, end in places if places is not None else _compact(self._values):
             change = changes.get(name, b"")
             if change is None:
                 cut = key if cut is None else cut
@@ -196,15 +188,11 @@ def scan(body: bytes) -> Members:
     values = _values_of(body)
     if len(values) > MAX_MEMBERS:
         raise _too_many()
-    # Where the members end if nothing stands between them. Only a body without a duplicate, an escaped key or white
-    # space is that short: if the last one's end is the body's, all are right.
-    ends: list[int] = []
-    end = 0
-    for name, value in values.items():
-        end += (len(name) if name.isascii() else len(name.encode())) + 4 + len(value)  # quotes, colon; brace or comma
-        ends.append(end)
-    if end + 1 == len(body):
-        return Members(body, values, ends=ends)
+    # Names and values, and each member's quotes, colon, and brace or comma: only a body without a duplicate,
+    # white space, an escape in a name or a name beyond ASCII is as short as that.
+    shortest = sum(map(len, values)) + sum(map(len, values.values())) + 4 * len(values) + 1
+    if shortest == len(body):
+        return Members(body, values)
     try:
         return Members(body, values, places=_walked(body, values))
     except RecursionError:
@@ -237,11 +225,13 @@ def _values_of(body: bytes) -> dict[str, msgspec.Raw]:
         raise errors.invalid_request(f"the request body is not valid JSON: {error}", reason="BodyNotJSON") from None
 
 
-def _compact(values: Iterable[str], ends: Iterable[int]) -> Iterator[tuple[str, int, int, int]]:
-    """What places hold, of members with nothing between them."""
+def _compact(values: Mapping[str, msgspec.Raw]) -> Iterator[tuple[str, int, int, int]]:
+    """What places hold, of members with nothing between them and names in ASCII."""
     key = 1
-    for name, end in zip(values, ends, strict=True):
-        yield name, key, key + (len(name) if name.isascii() else len(name.encode())) + 3, end
+    for name, raw in values.items():
+        value = key + len(name) + 3
+        end = value + len(raw)
+        yield name, key, value, end
         key = end + 1
 
 

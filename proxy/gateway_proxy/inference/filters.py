@@ -182,10 +182,11 @@ class _Anywhere:
     def objects(self, body: bytes) -> Iterator[int]:
         """The offsets at which they begin, where the body can have one that holds what is to be cut."""
         if _has_escaped_name(body):
-            for found in self._any_spelling.finditer(body):
-                yield found.end() - 1
-        elif any(holds(body, sign) for sign in self._signs):
-            yield from self._plain_objects(body)
+            return (found.end() - 1 for found in self._any_spelling.finditer(body))
+        for sign in self._signs:
+            if holds(body, sign):
+                return self._plain_objects(body)
+        return iter(())
 
     def _plain_objects(self, body: bytes) -> Iterator[int]:
         """Without a pattern for the search: that would look at each byte."""

@@ -4,7 +4,7 @@ say all that the Messages API can."""
 import logging
 import re
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from functools import partial
 from typing import ClassVar, Final
 from urllib.parse import quote
@@ -122,13 +122,10 @@ class BedrockUpstream(AWSUpstream):
             return head, body
         return ResponseHead.answered(200, *_ids(head)), b'{"input_tokens":%d}' % count
 
-    async def _watched(self, call: Call, sent: Awaitable[Exchange]) -> Exchange:
+    def _watch(self, call: Call, exchange: Exchange, head: ResponseHead) -> None:
         if not call.stream:
-            return await super()._watched(call, sent)
-        exchange = await sent
-        head = exchange.head
-        if head is None or head.status != 200:
-            return exchange
+            super()._watch(call, exchange, head)
+            return
         media_type = (head.get(b"content-type") or b"").lower()
         if not media_type.startswith(_MEDIA_TYPE) or head.get(b"content-encoding") not in (None, b"identity"):
             # Whatever it is, somebody on the way has answered in Bedrock's place.
@@ -136,7 +133,6 @@ class BedrockUpstream(AWSUpstream):
             raise ProtocolError("a stream was asked for, and what came is no event stream of AWS")
         events = head.with_headers((b"content-type", b"text/event-stream"), (b"cache-control", b"no-cache"))
         exchange.decode_with(BedrockStream(head, partial(self.translated, call)), events)
-        return exchange
 
     def _uncounting(self, call: Call, head: ResponseHead, body: bytes) -> None:
         """Remembers a refusal that the next count would meet as well, and not one that this request alone meets."""

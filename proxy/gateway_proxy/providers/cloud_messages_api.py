@@ -1,6 +1,5 @@
 """The Messages API in other companies' clouds: what they want otherwise than Anthropic's own API does."""
 
-from collections.abc import Awaitable
 from functools import partial
 from typing import Any, ClassVar, Final
 
@@ -45,17 +44,17 @@ class CloudMessagesAPIUpstream(MessagesAPIUpstream):
     def translated(self, call: Call, head: ResponseHead, body: bytes) -> tuple[ResponseHead, bytes]:
         return cloud_errors.translated(self._names, call, head, body)
 
-    def send(self, call: Call, model: str) -> Awaitable[Exchange]:
-        return self._watched(call, super().send(call, model))
-
-    async def _watched(self, call: Call, sent: Awaitable[Exchange]) -> Exchange:
-        """The exchange, whose stream's errors are told as answers are. Also where no stream was asked for: one may come
-        all the same."""
-        exchange = await sent
+    async def send(self, call: Call, model: str) -> Exchange:
+        exchange = await super().send(call, model)
         head = exchange.head
-        if head is not None and head.status == 200 and sse.is_events(head):
-            exchange.decode_with(StreamedErrors(partial(self.translated, call)), head.with_headers())
+        if head is not None and head.status == 200:
+            self._watch(call, exchange, head)
         return exchange
+
+    def _watch(self, call: Call, exchange: Exchange, head: ResponseHead) -> None:
+        """Has the errors of a stream told as answers are. Also where none was asked for: one may come all the same."""
+        if sse.is_events(head):
+            exchange.decode_with(StreamedErrors(partial(self.translated, call)), head.with_headers())
 
     def body(self, call: Call, model: str) -> bytes:
         members = call.members
