@@ -21,7 +21,8 @@ demo: setup ## run a gateway on 127.0.0.1:8080 (DEMO_PORT), ask it something, sh
 	@$(BIN)/python -m gateway_operator.local.demo
 
 test: check ## pass every test; installs what the tests need
-	$(BIN)/python -m pytest
+	$(BIN)/python -m tests.install
+	$(BIN)/python -m pytest --numprocesses=auto --dist=loadfile
 	@tests/node/run --if-possible
 
 test-node: setup ## pass the tests of a whole node (Linux, root)

@@ -16,6 +16,12 @@ NAMES = (
 PACKAGES = Path(__file__).parents[1] / "packages"
 
 
+def install() -> None:
+    """Installs a browser where none is."""
+    with sync_playwright() as playwright:
+        program(playwright.chromium.executable_path)
+
+
 def program(playwrights: str) -> str:
     """The browser's path; `playwrights` is where Playwright would have its own. One that cannot be installed fails the
     test with the ways out."""
