@@ -122,12 +122,12 @@ def test_a_broken_pair_leaves_the_one_before(
     before = certificate_of(gateway)
     kubelet.project(tmp_path / "tls", {**issued(authority), "tls.key": issued(authority)["tls.key"]})
     eventually(lambda: gateway.metric("claude_gateway_tls_load_failed") == 1, what="the failure as a metric")
-    line = next(line for line in gateway.logs() if line.get("event") == "tls.refused")
+    line = gateway.log_of("tls.refused")
     assert "the key is not the certificate's" in line["message"]
     assert certificate_of(gateway) == before
     kubelet.project(tmp_path / "tls", issued(authority))
     eventually(lambda: certificate_of(gateway) != before, what="the repaired pair")
-    assert gateway.metric("claude_gateway_tls_load_failed") == 0
+    eventually(lambda: gateway.metric("claude_gateway_tls_load_failed") == 0, what="the repair as a metric")
 
 
 def test_a_drain_ends_in_order(
