@@ -9,10 +9,19 @@ help: ## list the targets
 
 setup: .venv/.complete ## make .venv with everything, the command line at .venv/bin/claude-gateway
 
+# .venv keeps its Python, until PYTHON asks for another
+ANEW := ! test -x $(BIN)/pip
+ifneq ($(origin PYTHON),file)
+ifneq ($(shell $(PYTHON) --version),$(shell $(BIN)/python --version 2>/dev/null))
+ANEW := true
+.PHONY: .venv/.complete
+endif
+endif
+
 .venv/.complete: requirements/dev.lock pyproject.toml
-	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11, 3.12 or 3.13 is needed, %s is %s: set PYTHON=..." % (sys.executable, sys.version.split()[0]) if not (3, 11) <= sys.version_info < (3, 14) else 0)'
-	@echo "setup: making .venv (about half a minute)"
-	$(PYTHON) -m venv .venv
+	@if $(ANEW); then \
+		$(PYTHON) -c 'import sys; sys.exit("Python 3.11, 3.12 or 3.13 is needed, %s is %s: set PYTHON=..." % (sys.executable, sys.version.split()[0]) if not (3, 11) <= sys.version_info < (3, 14) else 0)' && \
+		echo "setup: making .venv (about half a minute)" && $(PYTHON) -m venv --clear .venv; fi
 	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements/dev.lock
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
