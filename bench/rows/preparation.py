@@ -13,8 +13,8 @@ from bench.microseconds import seconds_each
 from bench.report import Result
 from gateway_config.callers import Caller
 from gateway_proxy.credentials import sigv4
-from gateway_proxy.inference import safeguards, tags
-from gateway_proxy.inference.body import Members, scan
+from gateway_proxy.messages import safeguards, tags
+from gateway_proxy.messages.body import Members, scan
 
 MARK_BODY = 1.3
 MARK_SIGNATURE_MS = 1.5

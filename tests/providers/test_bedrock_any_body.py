@@ -6,7 +6,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway_proxy.inference.body import scan
+from gateway_proxy.messages.body import scan
 from gateway_proxy.providers import bedrock_body
 
 NAMES = st.sampled_from(

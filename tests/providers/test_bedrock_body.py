@@ -5,8 +5,8 @@ import json
 
 import pytest
 
-from gateway_proxy.inference.betas import BetaValues
-from gateway_proxy.inference.body import scan
+from gateway_proxy.messages.betas import BetaValues
+from gateway_proxy.messages.body import scan
 from gateway_proxy.providers import bedrock_body
 from gateway_proxy.providers.bedrock import foundation_model
 

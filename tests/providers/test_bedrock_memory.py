@@ -9,7 +9,7 @@ from tests.proxy.configurations import sha256
 from gateway_config.contract import Timeouts, Upstream
 from gateway_config.upstream_credentials import StaticCredential
 from gateway_proxy.identity.principal import Principal
-from gateway_proxy.inference.body import scan
+from gateway_proxy.messages.body import scan
 from gateway_proxy.providers.bedrock import BedrockUpstream
 from gateway_proxy.providers.client import Call
 from gateway_proxy.providers.messages_api import FixedLine

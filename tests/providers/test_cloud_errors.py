@@ -18,7 +18,7 @@ from gateway_config.upstream_credentials import (
     StaticCredential,
 )
 from gateway_proxy.identity.principal import Principal
-from gateway_proxy.inference.body import scan
+from gateway_proxy.messages.body import scan
 from gateway_proxy.providers import cloud_errors, told_errors
 from gateway_proxy.providers.client import Call
 from gateway_proxy.providers.cloud_names import WITHHELD, Names

@@ -12,8 +12,9 @@ import msgspec
 from gateway_proxy import errors
 from gateway_proxy.checks import answers
 from gateway_proxy.identity.principal import Principal
-from gateway_proxy.inference import bad_answers, sse
-from gateway_proxy.inference import body as bodies
+from gateway_proxy.inference import bad_answers
+from gateway_proxy.messages import body as bodies
+from gateway_proxy.messages import sse
 from gateway_proxy.providers import Call, UpstreamClient
 from gateway_proxy.upstream.decoding import StreamedError
 from gateway_proxy.upstream.errors import ConnectError, UpstreamError

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from gateway_proxy.inference import failure_answers
+from gateway_proxy import failure_answers
 from gateway_proxy.policy.effective import Route
 from gateway_proxy.upstream import retry_after
 from gateway_proxy.upstream.exchange import Exchange

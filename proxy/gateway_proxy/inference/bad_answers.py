@@ -9,8 +9,8 @@ from typing import Annotated, Final
 import msgspec
 
 from gateway_proxy import errors
-from gateway_proxy.inference import sse
 from gateway_proxy.inference.attempts import Answer
+from gateway_proxy.messages import sse
 from gateway_proxy.upstream.errors import BadAnswerError, ProtocolError
 from gateway_proxy.upstream.head import ResponseHead
 from gateway_proxy.upstream.unpacking import TooLongError, beginning, inflated, is_packed

@@ -6,8 +6,8 @@ from typing import Final
 from gateway_proxy import errors
 from gateway_proxy.client_request import ClientRequest
 from gateway_proxy.identity.principal import Principal
-from gateway_proxy.inference import betas, tags
-from gateway_proxy.inference.body import Members
+from gateway_proxy.messages import betas, tags
+from gateway_proxy.messages.body import Members
 from gateway_proxy.providers.client import Call
 
 _NAMES_NO_HEADER: Final = ("keep-alive", "close")

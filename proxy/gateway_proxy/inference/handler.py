@@ -13,14 +13,14 @@ from gateway_proxy.config.holder import Holder
 from gateway_proxy.drain import Drain
 from gateway_proxy.errors import GatewayError
 from gateway_proxy.identity.principal import Principal
-from gateway_proxy.inference import safeguards, tags
 from gateway_proxy.inference.attempts import Answer, Decision
-from gateway_proxy.inference.body import scan
 from gateway_proxy.inference.calls import call_of
 from gateway_proxy.inference.headers import passed_headers
 from gateway_proxy.inference.intake import Intake
 from gateway_proxy.inference.relay import EventRelay, RawRelay
 from gateway_proxy.inference.routing import Router
+from gateway_proxy.messages import safeguards, tags
+from gateway_proxy.messages.body import scan
 from gateway_proxy.policy.effective import AllowedModel
 from gateway_proxy.spend.meter import StreamMeter, Usage, meter_json, meter_json_at_once
 from gateway_proxy.telemetry.audit import AuditLog, inference_line, refusal_line

@@ -5,10 +5,10 @@ import asyncio
 from abc import ABC, abstractmethod
 from typing import Final, Protocol
 
-from gateway_proxy import errors
+from gateway_proxy import errors, failure_answers
 from gateway_proxy.client_request import ClientRequest
 from gateway_proxy.errors import GatewayError
-from gateway_proxy.inference import failure_answers, sse
+from gateway_proxy.messages import sse
 from gateway_proxy.timeouts import Timeouts
 from gateway_proxy.upstream.decoding import StreamedError
 from gateway_proxy.upstream.errors import IdleTimeoutError, ProtocolError, UpstreamError

@@ -8,9 +8,10 @@ from typing import Final
 
 from gateway_proxy import errors
 from gateway_proxy.client_request import ClientRequest
-from gateway_proxy.inference import bad_answers, sse
+from gateway_proxy.inference import bad_answers
 from gateway_proxy.inference.affinity import affinity_key, in_order
 from gateway_proxy.inference.attempts import COOLING_DOWN, FULL, Answer, Decision, Failures
+from gateway_proxy.messages import sse
 from gateway_proxy.policy.effective import AllowedModel, Route
 from gateway_proxy.providers.client import Call
 from gateway_proxy.upstream.errors import (

@@ -7,7 +7,7 @@ from gateway_config.contract import Upstream
 from gateway_config.upstream_credentials import FederatedCredential
 from gateway_proxy.credentials.federated import federated_token
 from gateway_proxy.credentials.renewing import Renewing
-from gateway_proxy.inference.betas import BetaValues
+from gateway_proxy.messages.betas import BetaValues
 from gateway_proxy.outbound.client import Outbound
 from gateway_proxy.providers.client import Call
 from gateway_proxy.providers.messages_api import FixedLine, HeaderChoice, MessagesAPIUpstream

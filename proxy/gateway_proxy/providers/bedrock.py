@@ -12,11 +12,10 @@ from urllib.parse import quote
 import msgspec
 
 from gateway_config.contract import Upstream
-from gateway_proxy import errors
+from gateway_proxy import errors, failure_answers
 from gateway_proxy.credentials.renewing import Renewing
 from gateway_proxy.credentials.sigv4 import FrozenAWS
-from gateway_proxy.inference import failure_answers
-from gateway_proxy.inference.betas import BetaValues
+from gateway_proxy.messages.betas import BetaValues
 from gateway_proxy.providers import bedrock_body
 from gateway_proxy.providers.aws import AWSUpstream
 from gateway_proxy.providers.bedrock_stream import BedrockStream

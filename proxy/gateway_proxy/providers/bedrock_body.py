@@ -8,10 +8,10 @@ from typing import Final
 
 import msgspec
 
-from gateway_proxy.inference import tags
-from gateway_proxy.inference.betas import BetaValues
-from gateway_proxy.inference.body import Members
 from gateway_proxy.memo import Memo
+from gateway_proxy.messages import tags
+from gateway_proxy.messages.betas import BetaValues
+from gateway_proxy.messages.body import Members
 from gateway_proxy.providers.cloud_messages_api import PROFILE_MEMBER, profile
 
 VERSION: Final = b'"bedrock-2023-05-31"'

@@ -8,9 +8,9 @@ from urllib.parse import urlsplit
 from gateway_config.contract import Timeouts, Upstream
 from gateway_proxy.credentials.renewing import Renewing
 from gateway_proxy.identity.principal import Principal
-from gateway_proxy.inference.betas import BetaValues
-from gateway_proxy.inference.body import Members
-from gateway_proxy.inference.filters import Filters
+from gateway_proxy.messages.betas import BetaValues
+from gateway_proxy.messages.body import Members
+from gateway_proxy.messages.filters import Filters
 from gateway_proxy.providers import told_errors
 from gateway_proxy.upstream.exchange import Exchange
 from gateway_proxy.upstream.head import ResponseHead

@@ -13,9 +13,8 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
-from gateway_proxy import errors
+from gateway_proxy import errors, failure_answers
 from gateway_proxy.errors import GatewayError
-from gateway_proxy.inference import failure_answers
 from gateway_proxy.providers import told_errors
 from gateway_proxy.providers.client import Call
 from gateway_proxy.providers.cloud_names import Names

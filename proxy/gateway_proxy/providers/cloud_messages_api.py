@@ -7,8 +7,8 @@ import msgspec
 
 from gateway_config.contract import Upstream
 from gateway_proxy.credentials.renewing import Renewing
-from gateway_proxy.inference import sse
-from gateway_proxy.inference.body import Members
+from gateway_proxy.messages import sse
+from gateway_proxy.messages.body import Members
 from gateway_proxy.providers import cloud_errors
 from gateway_proxy.providers.client import Call
 from gateway_proxy.providers.cloud_names import Names

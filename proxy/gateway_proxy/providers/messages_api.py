@@ -8,9 +8,9 @@ from urllib.parse import quote
 from gateway_config.contract import Upstream
 from gateway_proxy.credentials.renewing import Renewing
 from gateway_proxy.identity.principal import Principal
-from gateway_proxy.inference import betas
-from gateway_proxy.inference.betas import BetaValues
 from gateway_proxy.memo import Memo
+from gateway_proxy.messages import betas
+from gateway_proxy.messages.betas import BetaValues
 from gateway_proxy.providers.client import Call, UpstreamClient
 from gateway_proxy.upstream.errors import CredentialError
 from gateway_proxy.upstream.exchange import Exchange

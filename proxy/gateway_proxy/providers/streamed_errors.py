@@ -7,7 +7,7 @@ from typing import Final
 import orjson
 
 from gateway_proxy import errors
-from gateway_proxy.inference import sse
+from gateway_proxy.messages import sse
 from gateway_proxy.upstream.decoding import StreamedError
 from gateway_proxy.upstream.errors import UpstreamError
 from gateway_proxy.upstream.head import ResponseHead

@@ -8,9 +8,8 @@ from typing import Final
 
 import msgspec
 
-from gateway_proxy import errors
+from gateway_proxy import errors, failure_answers
 from gateway_proxy.access.windows import SlidingWindow
-from gateway_proxy.inference import failure_answers
 from gateway_proxy.upstream.head import ResponseHead
 
 log = logging.getLogger(__name__)

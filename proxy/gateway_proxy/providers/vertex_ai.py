@@ -8,9 +8,9 @@ import msgspec
 
 from gateway_config.contract import Upstream
 from gateway_proxy.credentials.renewing import Renewing
-from gateway_proxy.inference import tags
-from gateway_proxy.inference.betas import BetaValues
 from gateway_proxy.memo import Memo
+from gateway_proxy.messages import tags
+from gateway_proxy.messages.betas import BetaValues
 from gateway_proxy.providers.client import Call
 from gateway_proxy.providers.cloud_messages_api import PROFILE_MEMBER, CloudMessagesAPIUpstream, profile
 from gateway_proxy.upstream.pool import Pool

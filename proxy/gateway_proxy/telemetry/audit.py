@@ -18,7 +18,7 @@ import orjson
 from gateway_proxy.errors import GatewayError
 from gateway_proxy.identity.principal import Principal
 from gateway_proxy.inference.attempts import Decision
-from gateway_proxy.inference.tags import Billing
+from gateway_proxy.messages.tags import Billing
 from gateway_proxy.spend.usage import Usage
 
 QUEUE_LINES: Final = 20_000

@@ -14,11 +14,11 @@ from gateway_config.callers import Caller
 from gateway_proxy.errors import GatewayError
 from gateway_proxy.identity.principal import Principal
 from gateway_proxy.inference.attempts import Answer, Decision
-from gateway_proxy.inference.body import scan
 from gateway_proxy.inference.calls import call_of
-from gateway_proxy.inference.filters import Filters
 from gateway_proxy.inference.routing import Router
 from gateway_proxy.inference.standing import Binding
+from gateway_proxy.messages.body import scan
+from gateway_proxy.messages.filters import Filters
 from gateway_proxy.policy.effective import AllowedModel, Route
 from gateway_proxy.providers.client import Call
 from gateway_proxy.telemetry.metrics import Metrics

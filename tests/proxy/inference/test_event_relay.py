@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway_proxy import errors
-from gateway_proxy.inference import failure_answers, sse
+from gateway_proxy import errors, failure_answers
 from gateway_proxy.inference.relay import EVENT_LIMIT, EventRelay, RawRelay
+from gateway_proxy.messages import sse
 from gateway_proxy.spend.meter import StreamMeter
 from gateway_proxy.timeouts import Timeouts
 from gateway_proxy.upstream.errors import BrokenConnectionError, IdleTimeoutError

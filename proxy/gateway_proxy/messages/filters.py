@@ -12,12 +12,12 @@ from itertools import islice
 from typing import Final
 
 from gateway_config.contract import RequestFilter
-from gateway_proxy.inference import betas, containers
-from gateway_proxy.inference.betas import BetaValues
-from gateway_proxy.inference.body import Members, too_deep
-from gateway_proxy.inference.containers import PARTS_LIMIT, ROUNDS, too_many_parts
-from gateway_proxy.inference.cutting import Span, cut_elements, cut_members, elements, joined, members, scan_value
-from gateway_proxy.inference.searching import holds, matcher
+from gateway_proxy.messages import betas, containers
+from gateway_proxy.messages.betas import BetaValues
+from gateway_proxy.messages.body import Members, too_deep
+from gateway_proxy.messages.containers import PARTS_LIMIT, ROUNDS, too_many_parts
+from gateway_proxy.messages.cutting import Span, cut_elements, cut_members, elements, joined, members, scan_value
+from gateway_proxy.messages.searching import holds, matcher
 
 BETAS_MEMBER: Final = "anthropic_beta"
 """Betas that stand in the body, as Bedrock has them."""

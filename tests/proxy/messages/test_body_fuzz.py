@@ -12,8 +12,8 @@ import pytest
 
 from gateway_config.contract import RequestFilter
 from gateway_proxy.errors import GatewayError
-from gateway_proxy.inference.body import UNEQUIVOCAL_MEMBERS, Members, scan
-from gateway_proxy.inference.filters import Cut
+from gateway_proxy.messages.body import UNEQUIVOCAL_MEMBERS, Members, scan
+from gateway_proxy.messages.filters import Cut
 
 ROUNDS: Final = 25_000
 """In each of four parts."""

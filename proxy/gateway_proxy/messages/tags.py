@@ -9,10 +9,10 @@ from typing import Final, NamedTuple
 import msgspec
 
 from gateway_config.callers import Caller
-from gateway_proxy.inference import betas
-from gateway_proxy.inference.betas import BetaValues
-from gateway_proxy.inference.body import Members
-from gateway_proxy.inference.cutting import cut_members
+from gateway_proxy.messages import betas
+from gateway_proxy.messages.betas import BetaValues
+from gateway_proxy.messages.body import Members
+from gateway_proxy.messages.cutting import cut_members
 
 BETA: Final = "request-tags-2026-08-21"
 _UNWANTED: Final = betas.Unwanted([BETA.encode()])

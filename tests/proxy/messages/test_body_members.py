@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway_proxy.errors import GatewayError
-from gateway_proxy.inference.body import MAX_MEMBERS, scan
+from gateway_proxy.messages.body import MAX_MEMBERS, scan
 
 BLANKS = st.text(alphabet=" \t\n\r", max_size=3)
 TEXT = st.text(st.characters(codec="utf-8"), max_size=8)

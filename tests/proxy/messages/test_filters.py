@@ -10,9 +10,9 @@ from tests.proxy.inference.test_cool_down import World
 
 from gateway_config.contract import RequestFilter
 from gateway_proxy.errors import GatewayError
-from gateway_proxy.inference.body import scan
-from gateway_proxy.inference.containers import ELEMENTS_LIMIT, PARTS_LIMIT
-from gateway_proxy.inference.filters import Cut, Filters
+from gateway_proxy.messages.body import scan
+from gateway_proxy.messages.containers import ELEMENTS_LIMIT, PARTS_LIMIT
+from gateway_proxy.messages.filters import Cut, Filters
 
 MODEL = "claude-sonnet-5-5"
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway_proxy.inference.betas import Unwanted, values_of
+from gateway_proxy.messages.betas import Unwanted, values_of
 
 TAGS = "request-tags-2026-08-21"
 UNWANTED = Unwanted([TAGS.encode()])

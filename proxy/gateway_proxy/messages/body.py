@@ -9,7 +9,7 @@ import msgspec
 from pydantic_core import SchemaValidator, ValidationError, core_schema
 
 from gateway_proxy import errors
-from gateway_proxy.inference.cutting import Place, Span, scan_value, skip
+from gateway_proxy.messages.cutting import Place, Span, scan_value, skip
 
 UNEQUIVOCAL_MEMBERS: Final = frozenset(
     {"model", "stream", "max_tokens", "tags", "anthropic_version", "anthropic_beta", "user_profile_id"}

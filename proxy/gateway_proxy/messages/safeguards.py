@@ -9,8 +9,8 @@ from typing import Final
 from multidict import CIMultiDictProxy
 
 from gateway_proxy import errors
-from gateway_proxy.inference import betas
-from gateway_proxy.inference.body import Members
+from gateway_proxy.messages import betas
+from gateway_proxy.messages.body import Members
 
 BETA_PREFIX: Final = "dangerous-tool-use-"
 """Of the beta that goes with the member; a date follows (2026-09-03 with Claude Code 2.1.330)."""

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway_proxy.inference import searching
-from gateway_proxy.inference.searching import holds, matcher
+from gateway_proxy.messages import searching
+from gateway_proxy.messages.searching import holds, matcher
 
 texts = st.text(st.sampled_from('ab"\\uü'), max_size=60).map(str.encode)
 words = st.text(st.sampled_from('ab"\\uü'), min_size=1, max_size=4).map(str.encode)

@@ -11,8 +11,8 @@ from typing import Final
 import msgspec
 
 from gateway_proxy import errors
-from gateway_proxy.inference.body import Members, too_deep
-from gateway_proxy.inference.cutting import Place, Span, elements, members, skip
+from gateway_proxy.messages.body import Members, too_deep
+from gateway_proxy.messages.cutting import Place, Span, elements, members, skip
 
 CONTAINERS: Final = frozenset(
     {
