@@ -79,4 +79,5 @@ def test_it_stays_until_ctrl_c_and_its_lines_work(port: int, whole_group: bool) 
     finally:
         watchdog.cancel()
         process.kill()
+        process.wait()
         process.stdout.close()
