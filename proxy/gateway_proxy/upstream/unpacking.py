@@ -73,7 +73,7 @@ class Gunzip:
                 part = self._member.decompress(piece, left + 1)
                 if len(part) > left:
                     self.error = ProtocolError("a gzip that unpacks to far more than text does")
-                    break
+                    return b""  # megabytes of nothing, in which an error would find no place
                 self._out += len(part)
                 parts.append(part)
                 position += len(piece) - len(self._member.unused_data)
