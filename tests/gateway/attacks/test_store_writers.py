@@ -7,6 +7,7 @@ import hashlib
 import json
 import sqlite3
 import time
+from contextlib import closing
 from typing import Any
 
 from tests.standins.identity_provider import IdentityProvider
@@ -26,7 +27,7 @@ MINE, ALSO_MINE = ("cgr_" + letter * 43 for letter in "mn")
 
 
 def write(world: SignInWorld, table: str, key: str, value: Any, **columns: Any) -> None:
-    with sqlite3.connect(world.folder / "state" / "store.sqlite3") as database:
+    with closing(sqlite3.connect(world.folder / "state" / "store.sqlite3")) as database, database:
         assignments = ", ".join(f'"{name}" = ?' for name in columns)
         statement = f"UPDATE claude_gateway_{table} SET {assignments} WHERE {key} = ?"  # our own words
         assert database.execute(statement, (*columns.values(), value)).rowcount == 1

@@ -4,6 +4,7 @@ import hashlib
 import re
 import sqlite3
 import time
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -53,7 +54,7 @@ def test_from_the_first_request_to_the_first_answer_of_a_model(world: SignInWorl
 
 
 def rows(world: SignInWorld, statement: str, *values: bytes | float) -> None:
-    with sqlite3.connect(world.folder / "state" / "store.sqlite3", timeout=10) as database:
+    with closing(sqlite3.connect(world.folder / "state" / "store.sqlite3", timeout=10)) as database, database:
         database.execute(statement, values)
 
 

@@ -3,6 +3,7 @@
 import sqlite3
 import threading
 import time
+from contextlib import closing
 from typing import Any
 
 from tests.standins.framing import pairs
@@ -21,13 +22,13 @@ KEYS = SigningKeys([SigningKey(kid="k1", name="k1", sha256="0" * 64, use="Sign")
 
 
 def row(world: SignInWorld, tokens: Tokens, column: str) -> Any:
-    with sqlite3.connect(world.folder / "state" / "store.sqlite3") as database:
+    with closing(sqlite3.connect(world.folder / "state" / "store.sqlite3")) as database, database:
         statement = f"SELECT {column} FROM claude_gateway_sessions WHERE id = ?"  # our own words
         return database.execute(statement, (session_of(tokens),)).fetchone()[0]
 
 
 def set_row(world: SignInWorld, tokens: Tokens, column: str, value: Any) -> None:
-    with sqlite3.connect(world.folder / "state" / "store.sqlite3") as database:
+    with closing(sqlite3.connect(world.folder / "state" / "store.sqlite3")) as database, database:
         statement = f"UPDATE claude_gateway_sessions SET {column} = ? WHERE id = ?"  # our own words
         assert database.execute(statement, (value, session_of(tokens))).rowcount == 1
 
