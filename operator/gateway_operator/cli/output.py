@@ -35,11 +35,11 @@ def console(*, stderr: bool = False) -> "Console":
     """Where a command speaks to a person. A reader that has gone is a BrokenPipeError, as for `print`."""
     from rich.console import Console
 
-    class Told(Console):
+    class PipedConsole(Console):
         def on_broken_pipe(self) -> None:
             raise
 
-    return Told(stderr=stderr, highlight=False, soft_wrap=True, markup=False, emoji=False)
+    return PipedConsole(stderr=stderr, highlight=False, soft_wrap=True, markup=False, emoji=False)
 
 
 def print_json(value: Any) -> None:
